@@ -1,0 +1,3 @@
+//! `netra-check`: a conformance checker for deployed Netra Apex environments.
+pub mod model;
+pub mod profile;
