@@ -1,0 +1,331 @@
+//! Every misconduct and every permitted alternative of the reference, off by default.
+//!
+//! A line here is one switch: its field, its name on the command line, and what it does in one
+//! sentence. Each field is read at one place of the reference (a test counts), so that "off" means
+//! that the correct code runs.
+
+use super::Filter;
+use crate::wire::Kind;
+
+/// One misconduct or alternative, off by default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Switch(bool);
+
+impl Switch {
+    /// Whether the reference behaves so.
+    pub const fn on(self) -> bool {
+        self.0
+    }
+}
+
+/// What a defect or variation cannot do without; who starts the reference provides it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// Tokens signed RS256.
+    Rs256,
+    /// All origins behind TLS.
+    Tls,
+    /// The services in processes of their own.
+    SplitProcesses,
+    /// A source tree written by the reference.
+    Source,
+    /// Two PostgreSQL databases.
+    PostgreSql,
+}
+
+/// Something the reference can do wrong.
+#[derive(Clone, Copy)]
+pub struct Defect {
+    /// Name: the bad act.
+    pub id: &'static str,
+    /// What it does, in one sentence.
+    pub sentence: &'static str,
+    /// What it needs to show.
+    pub needs: Option<Setting>,
+    apply: fn(&mut Policy),
+}
+
+/// Something the reference can do otherwise, within the contract.
+#[derive(Clone, Copy)]
+pub struct Variation {
+    /// Name: what is otherwise.
+    pub id: &'static str,
+    /// What it does, in one sentence.
+    pub sentence: &'static str,
+    apply: fn(&mut Policy),
+}
+
+macro_rules! policy {
+    (
+        $($(#[$group_doc:meta])* $group:ident: $type:ident {
+            $($field:ident = $id:literal $(needs $need:ident)?: $sentence:literal,)*
+        })*
+        filters { $($filter_id:literal: $filter_sentence:literal => $filter:expr,)* }
+        /// Permitted alternatives.
+        variations { $($variation:ident = $variation_id:literal: $variation_sentence:literal,)* }
+    ) => {
+        $(
+            $(#[$group_doc])*
+            #[derive(Clone, Copy, Debug, Default)]
+            pub struct $type { $(#[doc = $sentence] pub $field: Switch,)* }
+        )*
+
+        /// What the contract permits beside the default.
+        #[derive(Clone, Copy, Debug, Default)]
+        pub struct Permitted { $(#[doc = $variation_sentence] pub $variation: Switch,)* }
+
+        /// All switches of the reference; the default is correct.
+        #[derive(Clone, Debug, Default)]
+        pub struct Policy {
+            $($(#[$group_doc])* pub $group: $type,)*
+            /// What the contract permits beside the default.
+            pub permitted: Permitted,
+            /// A client message that gets no answer and has no effect.
+            pub ignores: Option<Kind>,
+            /// What is done to messages on their way out.
+            pub filters: Vec<Filter>,
+        }
+
+        /// All defects.
+        pub const DEFECTS: &[Defect] = &[
+            $($(Defect {
+                id: $id,
+                sentence: $sentence,
+                needs: policy!(@need $($need)?),
+                apply: |policy| policy.$group.$field = Switch(true),
+            },)*)*
+            $(Defect {
+                id: $filter_id,
+                sentence: $filter_sentence,
+                needs: None,
+                apply: |policy| { let apply: fn(&mut Policy) = $filter; apply(policy) },
+            },)*
+        ];
+
+        /// All variations.
+        pub const VARIATIONS: &[Variation] = &[
+            $(Variation {
+                id: $variation_id,
+                sentence: $variation_sentence,
+                apply: |policy| policy.permitted.$variation = Switch(true),
+            },)*
+        ];
+    };
+    (@need) => { None };
+    (@need $need:ident) => { Some(Setting::$need) };
+}
+
+policy! {
+    /// How the auth service judges tokens.
+    tokens: TokenPolicy {
+        accept_expired = "accept-expired": "Accepts a token past its expiry.",
+        expired_called_invalid = "expired-called-invalid": "Refuses an expired token as TOKEN_INVALID.",
+        skip_signature = "skip-signature": "Reads the claims without verifying the signature.",
+        accept_empty_signature = "accept-empty-signature": "Accepts a token whose signature is empty.",
+        accept_alg_none = "accept-alg-none": "Accepts `alg: none` in any spelling.",
+        accept_foreign_key = "accept-foreign-key": "Accepts a token signed with any key.",
+        accept_weak_secret = "accept-weak-secret": "Also tries well-known weak secrets as the key.",
+        alg_confusion = "alg-confusion" needs Rs256: "Takes its public key as an HMAC secret when a token says HS256.",
+        ignore_iss = "ignore-iss": "Does not compare `iss`.",
+        ignore_aud = "ignore-aud": "Does not compare `aud`.",
+        ignore_nbf = "ignore-nbf": "Does not compare `nbf`.",
+        accept_no_exp = "accept-no-exp": "Accepts a token without `exp`.",
+        accept_string_exp = "accept-string-exp": "Accepts `exp` as a string.",
+        accept_unknown_sub = "accept-unknown-sub": "Accepts a `sub` that names no user, or none.",
+        accept_refresh_token = "accept-refresh-token": "Accepts a refresh token as an access token.",
+        accept_service_token = "accept-service-token": "Accepts a service token as an access token.",
+        honour_embedded_jwk = "honour-embedded-jwk": "Verifies with the key that the token's own `jwk` header holds.",
+        fetches_jku = "fetches-jku": "Fetches the URL in the token's `jku` or `x5u` header.",
+        kid_selects_empty_key = "kid-selects-empty-key": "Reads its key from the file that `kid` names.",
+        kid_crash = "kid-crash": "Fails with a server error on a `kid` that holds a quote or is very long.",
+        ignore_crit = "ignore-crit": "Ignores critical header members that it does not know.",
+        verify_refuses_own_tokens = "verify-refuses-own-tokens": "Refuses at /auth/verify and /auth/validate what it issued.",
+    }
+    /// How the backend answers an upgrade.
+    handshake: HandshakePolicy {
+        reject_everything = "reject-everything": "Refuses every token as TOKEN_INVALID.",
+        wrong_user_in_welcome = "wrong-user-in-welcome": "Names another user in connection_established.",
+        no_welcome = "no-welcome": "Sends no connection_established.",
+        accept_then_hang = "accept-then-hang": "Answers nothing after connection_established.",
+        one_carrier_only = "one-carrier-only": "Reads the token from the header only.",
+        wrong_accept_key = "wrong-accept-key": "Sends a Sec-WebSocket-Accept that does not fit the key.",
+        unasked_subprotocol = "unasked-subprotocol": "Selects a subprotocol that was not offered.",
+        unasked_extension = "unasked-extension": "Selects an extension that was not offered.",
+        accepts_wrong_version = "accepts-wrong-version": "Upgrades whatever Sec-WebSocket-Version says.",
+        upgrade_500 = "upgrade-500": "Answers a malformed upgrade with 500.",
+        welcome_before_auth = "welcome-before-auth": "Sends connection_established before it asks the auth service.",
+        answer_before_auth = "answer-before-auth": "Answers the first message before it asks the auth service.",
+        accept_anonymous = "accept-anonymous": "Lets a peer without a credential in as a guest.",
+        accept_empty_bearer = "accept-empty-bearer": "Lets a peer with an empty Bearer in as a guest.",
+        accept_query_token = "accept-query-token": "Accepts a token in the query string.",
+        first_carrier_wins = "first-carrier-wins": "Takes the first of two credentials and ignores the other.",
+        falls_back_to_good_one = "falls-back-to-good-one": "Tries credentials until one is good.",
+        echo_subprotocol_token = "echo-subprotocol-token": "Selects the subprotocol that carries the token.",
+        token_in_error_body = "token-in-error-body": "Quotes the refused token in the error.",
+        token_in_close_reason = "token-in-close-reason": "Refuses after 101 and quotes the token in the close reason.",
+        accept_any_origin = "accept-any-origin": "Does not compare Origin.",
+        origin_prefix_match = "origin-prefix-match": "Accepts an Origin that begins or ends like the frontend's.",
+        silent_refusal = "silent-refusal": "Refuses after 101 by closing without an error.",
+        close_1011_on_auth = "close-1011-on-auth": "Refuses after 101 with close 1011.",
+        missing_called_invalid = "missing-called-invalid": "Calls a missing credential TOKEN_INVALID.",
+        no_www_authenticate = "no-www-authenticate": "Sends 401 without WWW-Authenticate.",
+        fail_open = "fail-open": "Lets everyone in while the auth service is down.",
+    }
+    /// How the backend keeps a session.
+    session: SessionPolicy {
+        refresh_drops_socket = "refresh-drops-socket": "Closes the connection after token_refreshed.",
+        refresh_restarts_stream = "refresh-restarts-stream": "Starts running streams again after token_refreshed.",
+        refresh_not_applied = "refresh-not-applied": "Answers token_refreshed and keeps the old expiry.",
+        refresh_switches_user = "refresh-switches-user": "Accepts another user's token in token_refresh.",
+        bad_refresh_closes = "bad-refresh-closes": "Closes the connection on a bad token_refresh.",
+        bad_refresh_accepted = "bad-refresh-accepted": "Answers token_refreshed to a bad token.",
+        rotation_kills_socket = "rotation-kills-socket": "Rotating a refresh token revokes the access tokens before it.",
+        idle_expiry_ignored = "idle-expiry-ignored": "Looks at expiry only when a message arrives.",
+        expires_at_lies = "expires-at-lies": "Tells an expires_at an hour late.",
+        no_pong = "no-pong": "Does not answer protocol pings.",
+        pong_wrong_payload = "pong-wrong-payload": "Answers protocol pings with an empty payload.",
+        no_heartbeat = "no-heartbeat": "Does not ping idle connections.",
+        zombie_socket = "zombie-socket": "Keeps connections whose peer answers no ping.",
+        pong_kills = "pong-kills": "Closes the connection on an unsolicited pong.",
+        close_1006_on_wire = "close-1006-on-wire": "Answers a Close with code 1006.",
+        never_closes = "never-closes": "Does not end TCP after the closing handshake.",
+        outage_drops_sockets = "outage-drops-sockets": "Closes open sockets when a recheck gets no answer.",
+    }
+    /// How the backend treats frames.
+    frames: FramePolicy {
+        accepts_binary = "accepts-binary": "Takes a binary message as text.",
+        accepts_oversize = "accepts-oversize": "Takes messages over max_message_bytes.",
+        refuses_at_limit = "refuses-at-limit": "Refuses a message of exactly max_message_bytes.",
+        accepts_invalid_utf8 = "accepts-invalid-utf8": "Replaces invalid UTF-8 and goes on.",
+        accepts_unmasked = "accepts-unmasked": "Takes frames without a mask.",
+        accepts_reserved_opcode = "accepts-reserved-opcode": "Skips frames with reserved opcodes or bits.",
+        accepts_long_control = "accepts-long-control": "Takes long and fragmented control frames.",
+        breaks_on_fragments = "breaks-on-fragments": "Takes each fragment as a message.",
+        masks_frames = "masks-frames": "Masks its own frames.",
+        data_after_close = "data-after-close": "Sends a message after its Close.",
+        long_close_reason = "long-close-reason": "Sends close reasons of over 123 octets.",
+        close_without_code = "close-without-code": "Sends Close frames without a code.",
+    }
+    /// How the backend treats messages.
+    messages: MessagePolicy {
+        event_data_envelope = "event-data-envelope": "Sends `event` and `data` in place of `type` and `payload`.",
+        flat_payload = "flat-payload": "Sends the fields at the top level.",
+        extra_top_level = "extra-top-level": "Sends an undeclared member beside type and payload.",
+        type_missing = "type-missing": "Leaves the type out of thread_created.",
+        undeclared_type = "undeclared-type": "Sends a status_update after each agent_started.",
+        undeclared_error_code = "undeclared-error-code": "Answers a missing thread with the code THREAD_GONE.",
+        coroutine_in_payload = "coroutine-in-payload": "Puts the name of a coroutine object in a tool's or run's result.",
+        promise_in_payload = "promise-in-payload": "Puts `[object Promise]` in the title of a thread created without one.",
+        traceback_in_payload = "traceback-in-payload": "Puts a Python traceback in the message of an error.",
+        content_renamed = "content-renamed": "Sends `text` in place of `content` in message_created.",
+        content_mangled = "content-mangled": "Encodes characters outside Latin-1 twice.",
+        content_truncated = "content-truncated": "Keeps 16 KiB of a message.",
+        content_normalised = "content-normalised": "Composes combining characters (NFC).",
+        html_escaped = "html-escaped": "Escapes HTML in what users write.",
+        async_race = "async-race": "Handles each second pair of messages in the wrong order.",
+        await_forgotten = "await-forgotten": "Never answers every fifth message.",
+        answers_twice = "answers-twice": "Answers every request twice.",
+        blocks_while_streaming = "blocks-while-streaming": "Answers nothing on a socket while one of its runs streams.",
+        closes_on_bad_json = "closes-on-bad-json": "Closes the connection on what is no JSON.",
+        bad_json_ignored = "bad-json-ignored": "Does not answer what is no JSON.",
+        crash_on_deep_json = "crash-on-deep-json": "Drops the connection with 1011 on deeply nested JSON.",
+        unknown_type_ignored = "unknown-type-ignored": "Does not answer an unknown type.",
+        unknown_type_acked = "unknown-type-acked": "Answers an unknown type with pong.",
+        coerces_silently = "coerces-silently": "Turns fields of a wrong type into strings.",
+        null_closes = "null-closes": "Drops the connection on a null in a mandatory field.",
+        details_omitted = "details-omitted": "Does not name the field that is wrong.",
+        silently_accepts_text = "silently-accepts-text": "Takes `text` or `message` for `content`.",
+    }
+    /// How the services answer HTTP.
+    http: HttpPolicy {
+        cors_mirrors_origin = "cors-mirrors-origin": "Sends back any Origin as allowed.",
+        cors_star_with_credentials = "cors-star-with-credentials": "Allows every origin, with credentials.",
+        plain_accepted = "plain-accepted" needs Tls: "Serves plaintext HTTP on the TLS port.",
+        redirect_off_site = "redirect-off-site" needs Tls: "Redirects plaintext HTTP to a foreign host.",
+        html_error_page = "html-error-page": "Answers errors with an HTML page.",
+        bad_body_500 = "bad-body-500": "Answers a broken JSON body with 500.",
+        config_value_missing = "config-value-missing": "Leaves auth_recheck_s out of /ws/config.",
+        config_excuses_anything = "config-excuses-anything": "Tells a clock leeway of a year.",
+        auth_serves_backend_routes = "auth-serves-backend-routes": "Serves the thread routes on the auth service, too.",
+        backend_serves_auth_routes = "backend-serves-auth-routes": "Serves login and refresh on the backend, too.",
+        jwks_leaks_private = "jwks-leaks-private" needs Rs256: "Publishes the private members of its key.",
+    }
+    /// How the services depend on each other.
+    process: ProcessPolicy {
+        auth_needs_backend = "auth-needs-backend": "The auth service fails logins while the backend is down.",
+        auth_coupled_to_backend = "auth-coupled-to-backend": "The auth service waits for each request the backend is serving.",
+        health_cascades = "health-cascades": "The auth service is unhealthy while the backend is down.",
+        standalone_crashes = "standalone-crashes" needs SplitProcesses: "The auth service ends at start when it is alone.",
+        standalone_slow = "standalone-slow" needs SplitProcesses: "The auth service needs a minute to start when it is alone.",
+        standalone_ignores_sigterm = "standalone-ignores-sigterm" needs SplitProcesses: "The auth service does not end on SIGTERM.",
+        backend_bypasses_auth_api = "backend-bypasses-auth-api": "The backend verifies tokens itself.",
+        source_imports_main_app = "source-imports-main-app" needs Source: "The auth service's source imports the main application.",
+        source_imports_dynamically = "source-imports-dynamically" needs Source: "The auth service's source imports the main application by name at run time.",
+        source_requires_main_app = "source-requires-main-app" needs Source: "The auth service's requirements name the main application.",
+        shared_database = "shared-database" needs PostgreSql: "Both services keep their tables in one schema.",
+        shared_role = "shared-role" needs PostgreSql: "Both services use one database role.",
+    }
+    filters {
+        "ignore-user-message": "Does not answer user_message." => |policy| policy.ignores = Some(Kind::UserMessage),
+        "ignore-start-agent": "Does not answer start_agent." => |policy| policy.ignores = Some(Kind::StartAgent),
+        "ignore-stop-agent": "Does not answer stop_agent." => |policy| policy.ignores = Some(Kind::StopAgent),
+        "ignore-create-thread": "Does not answer create_thread." => |policy| policy.ignores = Some(Kind::CreateThread),
+        "ignore-switch-thread": "Does not answer switch_thread." => |policy| policy.ignores = Some(Kind::SwitchThread),
+        "ignore-rename-thread": "Does not answer rename_thread." => |policy| policy.ignores = Some(Kind::RenameThread),
+        "ignore-delete-thread": "Does not answer delete_thread." => |policy| policy.ignores = Some(Kind::DeleteThread),
+        "ignore-list-threads": "Does not answer list_threads." => |policy| policy.ignores = Some(Kind::ListThreads),
+        "ignore-get-thread-history": "Does not answer get_thread_history." => |policy| policy.ignores = Some(Kind::GetThreadHistory),
+        "ignore-token-refresh": "Does not answer token_refresh." => |policy| policy.ignores = Some(Kind::TokenRefresh),
+        "ignore-session-restore": "Does not answer session_restore." => |policy| policy.ignores = Some(Kind::SessionRestore),
+        "ignore-ping": "Does not answer ping." => |policy| policy.ignores = Some(Kind::Ping),
+    }
+    /// Permitted alternatives.
+    variations {
+        refuse_after_upgrade = "refuse-after-upgrade": "Every refusal of a socket is 101, error, close 1008.",
+        outage_after_upgrade = "outage-after-upgrade": "While auth is down: 101, error, close 1013.",
+        detail_errors = "detail-errors": "HTTP errors are `{detail: {error_code, …}}`, bare strings where no token is refused.",
+        epoch_timestamps = "epoch-timestamps": "Timestamps are epoch seconds.",
+        offset_timestamps = "offset-timestamps": "Timestamps end in +00:00 and have microseconds.",
+        rs256 = "rs256": "Tokens are signed RS256, with a JWKS.",
+        es256 = "es256": "Tokens are signed ES256, with a JWKS.",
+        leeway_two = "leeway-two": "The clock leeway is 2 s.",
+        unknown_claims = "unknown-claims": "Tokens bear further claims and header members, reordered.",
+        created_200 = "created-200": "Creating answers 200.",
+        no_sequence = "no-sequence": "No frame is numbered.",
+        extra_payload_field = "extra-payload-field": "Every payload and body has one more member.",
+        unknown_event_in_between = "unknown-event-in-between": "x_notice messages come at any point after the first.",
+        fragmented_frames = "fragmented-frames": "Messages come in several frames.",
+        chatty_pings = "chatty-pings": "A protocol ping comes every 100 ms.",
+        escaped_json = "escaped-json": "JSON is indented, escaped and in another order.",
+        odd_ids = "odd-ids": "Ids are 200 characters with `:`, `~`, `%` and capitals.",
+        lower_case_headers = "lower-case-headers": "Header names and `websocket` are in another case.",
+        closing_http = "closing-http": "HTTP answers are chunked and close the connection.",
+        close_without_frame = "close-without-frame-on-protocol-error": "After a protocol error TCP ends without a Close frame.",
+        interleaved_segments = "interleaved-segments": "Sub-agents run at the same time.",
+        silent_sub_agents = "silent-sub-agents": "Sub-agents have no partial_result.",
+        slow_but_in_window = "slow-but-in-window": "The first events come at 60 % of their windows.",
+        token_bucket = "token-bucket": "The rate limit is a token bucket.",
+        window_from_first = "window-from-first": "The rate limit's window starts with its first message.",
+        generous_retry = "generous-retry": "Retry times are up to 1 s too long.",
+        nul_refused = "nul-refused": "Content with NUL is refused whole.",
+        deep_json_refused = "deep-json-refused": "Duplicate keys and depth over 100 are INVALID_JSON.",
+        titles_refused = "titles-refused": "Empty and over-long titles are refused.",
+        second_logout_200 = "second-logout-200": "A second logout is 200.",
+        grace_on_refresh = "grace-on-refresh": "Of concurrent refreshes one wins and the family lives.",
+        absent_test_logins = "absent-test-logins": "Closed test logins are 404.",
+        back_pressure_only = "back-pressure-only": "A peer that does not read is back-pressured, not closed.",
+        ties_in_any_order = "ties-in-any-order": "Threads of equal updated_at come in changing order.",
+    }
+}
+
+impl Policy {
+    /// Switches a defect or variation on; `false` when there is none of this name.
+    pub fn switch_on(&mut self, id: &str) -> bool {
+        let apply = DEFECTS
+            .iter()
+            .find(|defect| defect.id == id)
+            .map(|defect| defect.apply)
+            .or_else(|| VARIATIONS.iter().find(|variation| variation.id == id).map(|variation| variation.apply));
+        apply.map(|apply| apply(self)).is_some()
+    }
+}

@@ -1,0 +1,561 @@
+//! A contract file, loaded: the one place that knows how logical things stand on the wire.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jsonschema::Validator;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::endpoint::EndpointSpec;
+use super::schema::{self, SchemaFault};
+use super::shape::{Shape, Shapes};
+use super::ws_config::Bounds;
+use super::{ConfigFault, Endpoint, EnvelopeFault, ErrorCode, Kind, Message, TimestampForm, WsConfig};
+
+/// Contract files that are part of the program.
+const BUILTIN: &[(&str, &str)] =
+    &[("netra-v1", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/contracts/netra-v1.yaml")))];
+
+/// A way in which a socket's token travels (contract, section 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Carrier {
+    /// `Authorization: Bearer <jwt>`.
+    Header,
+    /// `Sec-WebSocket-Protocol: jwt-auth, jwt.<base64url of the jwt>`.
+    Subprotocol,
+}
+
+impl Carrier {
+    /// Its word in steps and reports.
+    pub const fn slug(self) -> &'static str {
+        match self {
+            Self::Header => "header",
+            Self::Subprotocol => "subprotocol",
+        }
+    }
+}
+
+/// What tokens must say (contract, section 2).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenRules {
+    /// `iss`.
+    pub issuer: String,
+    /// `aud` of access and refresh tokens.
+    pub audience: String,
+    /// `aud` of service tokens.
+    pub service_audience: String,
+    /// Most leeway past `exp`, seconds.
+    pub max_leeway_s: f64,
+}
+
+/// How the subprotocol carrier is written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Subprotocol {
+    /// Offered beside the token, and selected by the server.
+    select: String,
+    /// Stands before the encoded token.
+    token_prefix: String,
+}
+
+/// Where the parts of a message are.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope {
+    /// JSON pointer of the type.
+    r#type: String,
+    /// JSON pointer of the payload; empty: the fields stand at the top level.
+    payload: String,
+    /// Logical `message_id`, `sequence`, `timestamp` → top-level member.
+    members: BTreeMap<String, String>,
+}
+
+/// One message type.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MessageSpec {
+    /// Its name on the wire, where it differs from the logical one.
+    #[serde(default)]
+    name: Option<String>,
+    /// Client: the kind of its direct answer.
+    #[serde(default)]
+    answer: Option<String>,
+    /// Server: the application must handle it.
+    #[serde(default)]
+    ui: bool,
+    /// The payload.
+    #[serde(default)]
+    payload: Shape,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Messages {
+    client: BTreeMap<String, MessageSpec>,
+    server: BTreeMap<String, MessageSpec>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Extension {
+    types: String,
+    codes: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ContractFile {
+    contract: String,
+    envelope: Envelope,
+    timestamps: Vec<TimestampForm>,
+    tokens: TokenRules,
+    carriers: Vec<Carrier>,
+    subprotocol: Subprotocol,
+    close_codes: BTreeSet<u16>,
+    ws_config: Bounds,
+    error_codes: ErrorCodes,
+    extension: Extension,
+    http_errors: Vec<String>,
+    http: BTreeMap<String, EndpointSpec>,
+    messages: Messages,
+    #[serde(default)]
+    shapes: Shapes,
+}
+
+/// The closed lists of error codes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ErrorCodes {
+    /// In `error` frames, and over HTTP.
+    any: BTreeSet<String>,
+    /// In `agent_error`.
+    agent: BTreeSet<String>,
+    /// Over HTTP only.
+    http: BTreeSet<String>,
+}
+
+/// A contract that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ContractError {
+    /// No file and no built-in contract of this name.
+    #[error("no contract `{name}`: built in are {known}; a path names a file of your own")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// Names of the built-in ones.
+        known: String,
+    },
+    /// The file cannot be read.
+    #[error("contract {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is no contract.
+    #[error("contract {name}: {what}")]
+    Malformed {
+        /// Which contract.
+        name: String,
+        /// What is wrong, with line and column where there is one.
+        what: String,
+    },
+}
+
+/// A contract, ready to read and write messages.
+pub struct Contract {
+    file: ContractFile,
+    client_names: BTreeMap<String, Kind>,
+    server_names: BTreeMap<String, Kind>,
+    payload_schemas: BTreeMap<Kind, Validator>,
+    shape_schemas: BTreeMap<String, Validator>,
+}
+
+impl Contract {
+    /// Names of the contracts that are part of the program.
+    pub fn builtin_names() -> impl Iterator<Item = &'static str> {
+        BUILTIN.iter().map(|(name, _)| *name)
+    }
+
+    /// The built-in contract of this name, or the file of this path.
+    ///
+    /// # Errors
+    /// [`ContractError`] when there is neither, or the file is no contract.
+    pub fn load(name_or_path: &str) -> Result<Self, ContractError> {
+        if let Some((name, text)) = BUILTIN.iter().find(|(name, _)| *name == name_or_path) {
+            return Self::from_yaml(name, text);
+        }
+        if !name_or_path.contains(['/', '.']) {
+            return Err(ContractError::Unknown {
+                name: name_or_path.to_owned(),
+                known: Self::builtin_names().collect::<Vec<_>>().join(", "),
+            });
+        }
+        let text = std::fs::read_to_string(name_or_path)
+            .map_err(|source| ContractError::Unreadable { path: name_or_path.to_owned(), source })?;
+        Self::from_yaml(name_or_path, &text)
+    }
+
+    /// A contract from the text of its file; `name` is for error messages.
+    ///
+    /// # Errors
+    /// [`ContractError::Malformed`] with the first thing that is wrong.
+    pub fn from_yaml(name: &str, text: &str) -> Result<Self, ContractError> {
+        let malformed = |what: String| ContractError::Malformed { name: name.to_owned(), what };
+        let file: ContractFile = serde_yaml::from_str(text).map_err(|error| malformed(error.to_string()))?;
+        for endpoint in file.http.keys() {
+            if !Endpoint::ALL.iter().any(|known| known.slug() == endpoint) {
+                return Err(malformed(format!("http: no call is known as `{endpoint}`")));
+            }
+        }
+        let names = |specs: &BTreeMap<String, MessageSpec>| {
+            specs
+                .iter()
+                .map(|(slug, spec)| {
+                    let kind = Kind::named(slug)
+                        .ok_or_else(|| malformed(format!("messages: no message is known as `{slug}`")))?;
+                    Ok((spec.name.clone().unwrap_or_else(|| slug.clone()), kind))
+                })
+                .collect::<Result<BTreeMap<_, _>, _>>()
+        };
+        let (client_names, server_names) = (names(&file.messages.client)?, names(&file.messages.server)?);
+        let compile = |at: &str, schema: &Value| {
+            jsonschema::draft202012::new(&with_definitions(schema, &file.shapes))
+                .map_err(|error| malformed(format!("schema of {at}: {error}")))
+        };
+        let mut payload_schemas = BTreeMap::new();
+        for (slug, spec) in file.messages.client.iter().chain(&file.messages.server) {
+            if let (Some(kind), Some(schema)) = (Kind::named(slug), &spec.payload.schema) {
+                payload_schemas.insert(kind, compile(slug, schema)?);
+            }
+        }
+        let mut shape_schemas = BTreeMap::new();
+        for (name, shape) in &file.shapes.0 {
+            if let Some(schema) = &shape.schema {
+                shape_schemas.insert(name.clone(), compile(name, schema)?);
+            }
+        }
+        Ok(Self { client_names, server_names, payload_schemas, shape_schemas, file })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.file.contract
+    }
+
+    /// Ways in which a socket's token may travel.
+    pub fn carriers(&self) -> &[Carrier] {
+        &self.file.carriers
+    }
+
+    /// What tokens must say.
+    pub const fn tokens(&self) -> &TokenRules {
+        &self.file.tokens
+    }
+
+    /// Forms of timestamps that are permitted.
+    pub fn timestamp_forms(&self) -> &[TimestampForm] {
+        &self.file.timestamps
+    }
+
+    /// The subprotocol that is selected when a token travels in one.
+    pub fn auth_subprotocol(&self) -> &str {
+        &self.file.subprotocol.select
+    }
+
+    /// The subprotocol that carries `token`.
+    pub fn token_subprotocol(&self, token: &str) -> String {
+        use base64::Engine as _;
+        let encoded = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(token);
+        format!("{}{encoded}", self.file.subprotocol.token_prefix)
+    }
+
+    /// The token that a subprotocol carries, if it carries one.
+    pub fn token_of_subprotocol(&self, subprotocol: &str) -> Option<String> {
+        use base64::Engine as _;
+        let encoded = subprotocol.strip_prefix(&self.file.subprotocol.token_prefix)?;
+        String::from_utf8(base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(encoded).ok()?).ok()
+    }
+
+    /// Whether a server may send this close code.
+    pub fn allows_close_code(&self, code: u16) -> bool {
+        self.file.close_codes.contains(&code)
+    }
+
+    /// Whether `code` may stand in a message of `kind`.
+    pub fn declares_code(&self, kind: &Kind, code: &ErrorCode) -> bool {
+        let codes = &self.file.error_codes;
+        code.as_str().starts_with(&self.file.extension.codes)
+            || match kind {
+                Kind::AgentError => codes.agent.contains(code.as_str()),
+                _ => codes.any.contains(code.as_str()),
+            }
+    }
+
+    /// Whether `code` may stand in an HTTP error.
+    pub fn declares_http_code(&self, code: &ErrorCode) -> bool {
+        let codes = &self.file.error_codes;
+        code.as_str().starts_with(&self.file.extension.codes)
+            || codes.any.contains(code.as_str())
+            || codes.http.contains(code.as_str())
+    }
+
+    /// Whether a server may send this kind: named, or an extension (which is not judged).
+    pub fn declares_kind(&self, kind: &Kind) -> bool {
+        match kind {
+            Kind::Other(name) => self.is_extension(name),
+            named => self.file.messages.server.contains_key(named.slug()),
+        }
+    }
+
+    /// Whether a type on the wire is an extension.
+    pub fn is_extension(&self, name: &str) -> bool {
+        name.starts_with(&self.file.extension.types)
+    }
+
+    /// The kind of the direct answer to a client message.
+    pub fn answer_to(&self, kind: &Kind) -> Option<Kind> {
+        Kind::named(self.file.messages.client.get(kind.slug())?.answer.as_deref()?)
+    }
+
+    /// Server messages that the application must handle.
+    pub fn ui_kinds(&self) -> impl Iterator<Item = Kind> + '_ {
+        self.file.messages.server.iter().filter(|(_, spec)| spec.ui).filter_map(|(slug, _)| Kind::named(slug))
+    }
+
+    /// All client messages.
+    pub fn client_kinds(&self) -> impl Iterator<Item = Kind> + '_ {
+        self.file.messages.client.keys().filter_map(|slug| Kind::named(slug))
+    }
+
+    /// All server messages.
+    pub fn server_kinds(&self) -> impl Iterator<Item = Kind> + '_ {
+        self.file.messages.server.keys().filter_map(|slug| Kind::named(slug))
+    }
+
+    /// The schema of a message's payload, as the contract file states it.
+    pub fn payload_schema(&self, kind: &Kind) -> Option<&Value> {
+        self.spec(kind)?.payload.schema.as_ref()
+    }
+
+    /// A call's method and path with its `{placeholders}`; `None` where the contract has no such call.
+    pub fn endpoint(&self, endpoint: Endpoint) -> Option<(&str, &str)> {
+        self.file.http.get(endpoint.slug()).map(|spec| (spec.method.as_str(), spec.path.as_str()))
+    }
+
+    /// Status codes of a call's success.
+    pub fn success(&self, endpoint: Endpoint) -> &[u16] {
+        self.file.http.get(endpoint.slug()).map_or(&[], |spec| &spec.success)
+    }
+
+    /// A body of success in logical terms.
+    pub fn read_body(&self, endpoint: Endpoint, body: &Value) -> Value {
+        self.body_shape(endpoint, |spec| spec.response.as_deref())
+            .map_or_else(|| body.clone(), |shape| self.file.shapes.to_logical(shape, body))
+    }
+
+    /// A logical request body as it stands on the wire.
+    pub fn write_request(&self, endpoint: Endpoint, body: &Value) -> Value {
+        self.body_shape(endpoint, |spec| spec.request.as_deref())
+            .map_or_else(|| body.clone(), |shape| self.file.shapes.to_wire(shape, body))
+    }
+
+    /// The reference's side of [`Self::read_body`].
+    pub fn write_body(&self, endpoint: Endpoint, body: &Value) -> Value {
+        self.body_shape(endpoint, |spec| spec.response.as_deref())
+            .map_or_else(|| body.clone(), |shape| self.file.shapes.to_wire(shape, body))
+    }
+
+    /// The reference's side of [`Self::write_request`].
+    pub fn read_request(&self, endpoint: Endpoint, body: &Value) -> Value {
+        self.body_shape(endpoint, |spec| spec.request.as_deref())
+            .map_or_else(|| body.clone(), |shape| self.file.shapes.to_logical(shape, body))
+    }
+
+    /// Where a body of success (as it stood on the wire) does not fit its schema.
+    pub fn body_faults(&self, endpoint: Endpoint, body: &Value) -> Vec<SchemaFault> {
+        self.file
+            .http
+            .get(endpoint.slug())
+            .and_then(|spec| self.shape_schemas.get(spec.response.as_deref()?))
+            .map_or_else(Vec::new, |validator| schema::faults(validator, body))
+    }
+
+    /// The error code of an HTTP error body.
+    pub fn http_error_code(&self, body: &Value) -> Option<ErrorCode> {
+        let code = self.file.http_errors.iter().find_map(|pointer| body.pointer(pointer)?.as_str())?;
+        Some(ErrorCode::from(code))
+    }
+
+    /// `/ws/config`, within its bounds.
+    ///
+    /// # Errors
+    /// Every value that is missing or beyond its bound.
+    pub fn ws_config(&self, body: &Value) -> Result<WsConfig, Vec<ConfigFault>> {
+        WsConfig::read(&self.read_body(Endpoint::WsConfig, body), &self.file.ws_config)
+    }
+
+    /// Reads a text that the server sent.
+    ///
+    /// # Errors
+    /// [`EnvelopeFault`] when it is no message at all; see [`Self::envelope_faults`] for the rest.
+    pub fn read_server(&self, text: &str) -> Result<Message, EnvelopeFault> {
+        self.read(text, &self.server_names, &self.file.messages.server)
+    }
+
+    /// Reads a text that a client sent.
+    ///
+    /// # Errors
+    /// [`EnvelopeFault`] when it is no message at all.
+    pub fn read_client(&self, text: &str) -> Result<Message, EnvelopeFault> {
+        self.read(text, &self.client_names, &self.file.messages.client)
+    }
+
+    fn read(
+        &self,
+        text: &str,
+        names: &BTreeMap<String, Kind>,
+        specs: &BTreeMap<String, MessageSpec>,
+    ) -> Result<Message, EnvelopeFault> {
+        let value: Value = serde_json::from_str(text).map_err(|error| EnvelopeFault::NotJson(error.to_string()))?;
+        let object = value.as_object().ok_or(EnvelopeFault::NotAnObject)?;
+        let envelope = &self.file.envelope;
+        let name = match value.pointer(&envelope.r#type) {
+            None | Some(Value::Null) => return Err(EnvelopeFault::NoType),
+            Some(name) => name.as_str().ok_or(EnvelopeFault::TypeNotAString)?,
+        };
+        let kind = names.get(name).cloned().unwrap_or_else(|| Kind::Other(name.to_owned()));
+        let payload = self.wire_payload(&value, object).ok_or(EnvelopeFault::NoPayload)?;
+        let payload = match specs.get(kind.slug()) {
+            Some(spec) => self.file.shapes.to_logical(&spec.payload, &payload),
+            None => payload,
+        };
+        let member = |logical: &str| envelope.members.get(logical).and_then(|name| object.get(name));
+        Ok(Message {
+            kind,
+            payload: match payload {
+                Value::Object(payload) => payload,
+                _ => return Err(EnvelopeFault::NoPayload),
+            },
+            message_id: member("message_id").and_then(Value::as_str).map(str::to_owned),
+            sequence: member("sequence").and_then(Value::as_u64),
+        })
+    }
+
+    /// Faults of the envelope that leave a message readable.
+    pub fn envelope_faults(&self, value: &Value) -> Vec<EnvelopeFault> {
+        let Some(object) = value.as_object() else { return vec![EnvelopeFault::NotAnObject] };
+        let envelope = &self.file.envelope;
+        let mut faults = Vec::new();
+        match value.pointer(&envelope.r#type) {
+            None => faults.push(EnvelopeFault::NoType),
+            Some(Value::String(_)) => {}
+            Some(_) => faults.push(EnvelopeFault::TypeNotAString),
+        }
+        if self.wire_payload(value, object).is_none() {
+            faults.push(EnvelopeFault::NoPayload);
+        }
+        for (name, member) in object {
+            let logical = envelope.members.iter().find(|(_, wire)| *wire == name).map(|(logical, _)| logical.as_str());
+            let is_part = [&envelope.r#type, &envelope.payload]
+                .iter()
+                .any(|pointer| pointer.trim_start_matches('/').split('/').next() == Some(name));
+            match logical {
+                Some("message_id") if !member.is_string() => faults.push(EnvelopeFault::WrongType(name.clone())),
+                Some("sequence") if !member.is_u64() => faults.push(EnvelopeFault::WrongType(name.clone())),
+                Some(_) => {}
+                None if is_part || envelope.payload.is_empty() => {}
+                None => faults.push(EnvelopeFault::Undeclared(name.clone())),
+            }
+        }
+        faults
+    }
+
+    /// Where the payload of a server's text does not fit the schema of its kind.
+    pub fn payload_faults(&self, kind: &Kind, value: &Value) -> Vec<SchemaFault> {
+        let Some(object) = value.as_object() else { return Vec::new() };
+        match (self.payload_schemas.get(kind), self.wire_payload(value, object)) {
+            (Some(validator), Some(payload)) => schema::faults(validator, &payload),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Writes a message as the text of the wire, `timestamp` beside it where one is given.
+    pub fn write(&self, message: &Message, timestamp: Option<Value>) -> Value {
+        let spec = self.spec(&message.kind);
+        let name = spec.and_then(|spec| spec.name.as_deref()).unwrap_or_else(|| message.kind.slug());
+        let payload = Value::Object(message.payload.clone());
+        let payload = match spec {
+            Some(spec) => self.file.shapes.to_wire(&spec.payload, &payload),
+            None => payload,
+        };
+        let envelope = &self.file.envelope;
+        let mut text = Value::Object(Map::new());
+        put(&mut text, &envelope.r#type, Value::from(name));
+        if envelope.payload.is_empty() {
+            if let (Value::Object(text), Value::Object(payload)) = (&mut text, payload) {
+                text.extend(payload);
+            }
+        } else {
+            put(&mut text, &envelope.payload, payload);
+        }
+        let members = [
+            ("message_id", message.message_id.clone().map(Value::from)),
+            ("sequence", message.sequence.map(Value::from)),
+            ("timestamp", timestamp),
+        ];
+        for (logical, value) in members {
+            if let (Some(name), Some(value)) = (envelope.members.get(logical), value) {
+                put(&mut text, &format!("/{name}"), value);
+            }
+        }
+        text
+    }
+
+    fn spec(&self, kind: &Kind) -> Option<&MessageSpec> {
+        let messages = &self.file.messages;
+        messages.server.get(kind.slug()).or_else(|| messages.client.get(kind.slug()))
+    }
+
+    fn body_shape(&self, endpoint: Endpoint, which: impl Fn(&EndpointSpec) -> Option<&str>) -> Option<&Shape> {
+        self.file.shapes.0.get(which(self.file.http.get(endpoint.slug())?)?)
+    }
+
+    fn wire_payload(&self, value: &Value, object: &Map<String, Value>) -> Option<Value> {
+        let envelope = &self.file.envelope;
+        if !envelope.payload.is_empty() {
+            return value.pointer(&envelope.payload).filter(|payload| payload.is_object()).cloned();
+        }
+        let type_member = envelope.r#type.trim_start_matches('/');
+        let mut payload = object.clone();
+        payload.retain(|name, _| name != type_member && !envelope.members.values().any(|member| member == name));
+        Some(Value::Object(payload))
+    }
+}
+
+/// `schema` with the contract's shapes as its `$defs`, so that `#/$defs/thread` works everywhere.
+fn with_definitions(schema: &Value, shapes: &Shapes) -> Value {
+    let mut schema = schema.clone();
+    if let Value::Object(members) = &mut schema {
+        let definitions: Map<String, Value> =
+            shapes.0.iter().filter_map(|(name, shape)| Some((name.clone(), shape.schema.clone()?))).collect();
+        members.insert("$defs".into(), Value::Object(definitions));
+    }
+    schema
+}
+
+/// Puts `value` at a JSON pointer below `root`, making objects on the way.
+fn put(root: &mut Value, pointer: &str, value: Value) {
+    let mut place = root;
+    for part in pointer.trim_start_matches('/').split('/') {
+        if !place.is_object() {
+            *place = Value::Object(Map::new());
+        }
+        let Value::Object(members) = place else { return };
+        place = members.entry(part.to_owned()).or_insert(Value::Null);
+    }
+    *place = value;
+}

@@ -1,0 +1,24 @@
+//! The wire contract as data: what a conforming environment says and in which form.
+//!
+//! A contract is one YAML file ([`Contract::builtin`], or the user's own). Everything else in the
+//! program speaks of *logical* kinds, fields and endpoints and asks the contract how they stand on
+//! the wire, so another dialect is another file.
+
+mod code;
+mod contract;
+mod endpoint;
+mod kind;
+mod message;
+mod schema;
+mod shape;
+mod timestamp;
+mod ws_config;
+
+pub use code::ErrorCode;
+pub use contract::{Carrier, Contract, ContractError, TokenRules};
+pub use endpoint::{Endpoint, Service};
+pub use kind::Kind;
+pub use message::{EnvelopeFault, Message};
+pub use schema::SchemaFault;
+pub use timestamp::{TimestampForm, read_timestamp};
+pub use ws_config::{ConfigFault, WsConfig};
