@@ -57,11 +57,12 @@ pub struct Variation {
 
 macro_rules! policy {
     (
-        $($(#[$group_doc:meta])* $group:ident: $type:ident {
-            $($field:ident = $id:literal $(needs $need:ident)?: $sentence:literal,)*
-        })*
+        groups {
+            $($(#[$group_doc:meta])* $group:ident: $type:ident {
+                $($field:ident = $id:literal $(needs $need:ident)?: $sentence:literal,)*
+            })*
+        }
         filters { $($filter_id:literal: $filter_sentence:literal => $filter:expr,)* }
-        /// Permitted alternatives.
         variations { $($variation:ident = $variation_id:literal: $variation_sentence:literal,)* }
     ) => {
         $(
@@ -116,6 +117,7 @@ macro_rules! policy {
 }
 
 policy! {
+    groups {
     /// How the auth service judges tokens.
     tokens: TokenPolicy {
         accept_expired = "accept-expired": "Accepts a token past its expiry.",
@@ -265,6 +267,7 @@ policy! {
         shared_database = "shared-database" needs PostgreSql: "Both services keep their tables in one schema.",
         shared_role = "shared-role" needs PostgreSql: "Both services use one database role.",
     }
+    }
     filters {
         "ignore-user-message": "Does not answer user_message." => |policy| policy.ignores = Some(Kind::UserMessage),
         "ignore-start-agent": "Does not answer start_agent." => |policy| policy.ignores = Some(Kind::StartAgent),
@@ -279,7 +282,6 @@ policy! {
         "ignore-session-restore": "Does not answer session_restore." => |policy| policy.ignores = Some(Kind::SessionRestore),
         "ignore-ping": "Does not answer ping." => |policy| policy.ignores = Some(Kind::Ping),
     }
-    /// Permitted alternatives.
     variations {
         refuse_after_upgrade = "refuse-after-upgrade": "Every refusal of a socket is 101, error, close 1008.",
         outage_after_upgrade = "outage-after-upgrade": "While auth is down: 101, error, close 1013.",
