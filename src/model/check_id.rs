@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Priority;
+
 /// Name of a check: `scenario/fact-that-holds`, for example `handshake/expired-token-refused`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CheckId(&'static str);
@@ -103,6 +105,14 @@ impl Scenario {
     /// Its number in the plan, from 1.
     pub const fn number(self) -> u8 {
         self as u8 + 1
+    }
+
+    /// Its priority in the plan.
+    pub const fn priority(self) -> Priority {
+        match self {
+            Self::Handshake | Self::Lifecycle | Self::AuthSync | Self::Format | Self::Independence => Priority::P0,
+            Self::Reconnection | Self::Isolation | Self::Recovery | Self::Threads | Self::Streaming => Priority::P1,
+        }
     }
 
     /// What a person calls it.

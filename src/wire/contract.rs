@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::endpoint::EndpointSpec;
 use super::schema::{self, SchemaFault};
 use super::shape::{Shape, Shapes};
-use super::ws_config::Bounds;
+use super::ws_config::ConfigValues;
 use super::{ConfigFault, Endpoint, EnvelopeFault, ErrorCode, Kind, Message, TimestampForm, WsConfig};
 
 /// Contract files that are part of the program.
@@ -114,7 +114,7 @@ struct ContractFile {
     carriers: Vec<Carrier>,
     subprotocol: Subprotocol,
     close_codes: BTreeSet<u16>,
-    ws_config: Bounds,
+    ws_config: ConfigValues,
     error_codes: ErrorCodes,
     extension: Extension,
     http_errors: Vec<String>,
@@ -390,11 +390,8 @@ impl Contract {
         Some(ErrorCode::from(code))
     }
 
-    /// `/ws/config`, within its bounds.
-    ///
-    /// # Errors
-    /// Every value that is missing or beyond its bound.
-    pub fn ws_config(&self, body: &Value) -> Result<WsConfig, Vec<ConfigFault>> {
+    /// `/ws/config`, each value within its bounds, and every value that was not.
+    pub fn ws_config(&self, body: &Value) -> (WsConfig, Vec<ConfigFault>) {
         WsConfig::read(&self.read_body(Endpoint::WsConfig, body), &self.file.ws_config)
     }
 

@@ -5,11 +5,20 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Bounds of one value: `[least, most]`.
-pub(super) type Bounds = BTreeMap<String, [f64; 2]>;
+/// Rules of all values by dotted path.
+pub(super) type ConfigValues = BTreeMap<String, ConfigValue>;
+
+/// Default and bounds of one value.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConfigValue {
+    default: f64,
+    least: f64,
+    most: f64,
+}
 
 /// The values of `/ws/config`.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct WsConfig {
     /// Idle connections are pinged within this time, seconds.
     pub heartbeat_interval_s: f64,
@@ -30,7 +39,7 @@ pub struct WsConfig {
 }
 
 /// Messages per window and user.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RateLimit {
     /// How many pass.
     pub messages: u64,
@@ -39,7 +48,7 @@ pub struct RateLimit {
 }
 
 /// What is kept for lost sessions.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Replay {
     /// At least so many events.
     pub events: u64,
@@ -48,7 +57,7 @@ pub struct Replay {
 }
 
 /// The circuit breaker of a user and agent.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Breaker {
     /// Consecutive failures that open it.
     pub failure_threshold: u64,
@@ -66,34 +75,40 @@ pub struct ConfigFault {
 }
 
 impl WsConfig {
-    /// Reads the logical body of `/ws/config`; each value that `bounds` names must be there and within them.
-    ///
-    /// # Errors
-    /// Every fault found, when there is one.
-    pub(super) fn read(body: &Value, bounds: &Bounds) -> Result<Self, Vec<ConfigFault>> {
-        let fault = |value: &str, message: String| ConfigFault { value: value.to_owned(), message };
+    /// Reads the logical body of `/ws/config`. A value that is missing or beyond its bound is a
+    /// fault and stands at its default, so that no wait grows with what a target claims.
+    pub(super) fn read(body: &Value, values: &ConfigValues) -> (Self, Vec<ConfigFault>) {
         let mut faults = Vec::new();
-        for (path, [least, most]) in bounds {
-            match body.pointer(&format!("/{}", path.replace('.', "/"))) {
-                None => faults.push(fault(path, "missing".into())),
-                Some(value) => match value.as_f64() {
-                    None => faults.push(fault(path, format!("expected a number, seen {value}"))),
-                    Some(number) if number < *least || number > *most => {
-                        faults.push(fault(path, format!("expected {least} to {most}, seen {number}")));
-                    }
-                    Some(_) => {}
-                },
-            }
-        }
-        match Self::deserialize(body) {
-            Ok(config) if faults.is_empty() => Ok(config),
-            Ok(_) => Err(faults),
-            Err(error) => {
-                if faults.is_empty() {
-                    faults.push(fault("", error.to_string()));
+        let mut value = |path: &str| {
+            let rule = values.get(path).copied().unwrap_or_default();
+            let seen = body.pointer(&format!("/{}", path.replace('.', "/")));
+            let message = match seen.map(Value::as_f64) {
+                None => "missing".to_owned(),
+                Some(None) => format!("expected a number, seen {}", seen.unwrap_or(&Value::Null)),
+                Some(Some(number)) if number < rule.least || number > rule.most => {
+                    format!("expected {} to {}, seen {number}", rule.least, rule.most)
                 }
-                Err(faults)
-            }
-        }
+                Some(Some(number)) => return number,
+            };
+            faults.push(ConfigFault { value: path.to_owned(), message });
+            rule.default
+        };
+        let config = Self {
+            heartbeat_interval_s: value("heartbeat_interval_s"),
+            max_message_bytes: value("max_message_bytes") as u64,
+            max_sockets_per_user: value("max_sockets_per_user") as u64,
+            rate_limit: RateLimit {
+                messages: value("rate_limit.messages") as u64,
+                window_s: value("rate_limit.window_s"),
+            },
+            auth_recheck_s: value("auth_recheck_s"),
+            clock_leeway_s: value("clock_leeway_s"),
+            replay: Replay { events: value("replay.events") as u64, seconds: value("replay.seconds") },
+            breaker: Breaker {
+                failure_threshold: value("breaker.failure_threshold") as u64,
+                retry_after_ms: value("breaker.retry_after_ms"),
+            },
+        };
+        (config, faults)
     }
 }

@@ -1,0 +1,194 @@
+//! How a check is declared.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use super::{Context, Page};
+use crate::model::{CheckId, Effect, Entry, Group, Judgement, Level, Need, Stop, Suite};
+use crate::profile::Profile;
+use crate::wire::{Contract, WsConfig};
+
+/// The body of a probe.
+pub type Run = for<'a> fn(&'a Context) -> BoxFuture<'a, Judgement>;
+
+/// The traffic that a run-wide judge brings along.
+pub type Flow = for<'a> fn(&'a Context) -> BoxFuture<'a, Result<(), Stop>>;
+
+/// Reads every entry of a run as it is recorded and decides at the end, with bounded memory.
+pub trait RunWide: Send {
+    /// Takes one entry; deliberately broken exchanges are not shown.
+    fn see(&mut self, entry: &Entry);
+
+    /// Decides.
+    ///
+    /// # Errors
+    /// A deviation, or inconclusive when the sample was smaller than the judge's minimum.
+    fn decide(self: Box<Self>) -> Judgement;
+}
+
+/// What a check does.
+#[derive(Clone, Copy)]
+pub enum Body {
+    /// Acts and judges.
+    Probe(Run),
+    /// Judges everything the run says; `flow` makes sure that there is something.
+    RunWide {
+        /// Makes the judge.
+        judge: fn(Arc<Contract>) -> Box<dyn RunWide>,
+        /// Its own traffic.
+        flow: Flow,
+    },
+}
+
+/// What a declared wait may depend on.
+#[derive(Clone, Copy)]
+pub struct Waits<'a> {
+    /// Deadlines and windows.
+    pub profile: &'a Profile,
+    /// What the target told about itself.
+    pub config: &'a WsConfig,
+}
+
+impl Waits<'_> {
+    /// Time after `exp` or a revocation within which a socket must have ended:
+    /// `leeway + recheck + 1 s`.
+    pub fn recheck(&self) -> Duration {
+        Duration::from_secs_f64(self.config.clock_leeway_s + self.config.auth_recheck_s + 1.0)
+    }
+
+    /// `heartbeat_interval_s`.
+    pub fn heartbeat(&self) -> Duration {
+        Duration::from_secs_f64(self.config.heartbeat_interval_s)
+    }
+
+    /// Floor of a short token's life.
+    pub const fn short_token(&self) -> Duration {
+        self.profile.limits.short_token
+    }
+}
+
+/// A declared check.
+#[derive(Clone, Copy)]
+pub struct Check {
+    /// Its name.
+    pub id: CheckId,
+    /// Its page.
+    pub page: Page,
+    /// The file that declares it.
+    pub file: &'static str,
+    /// What it does.
+    pub body: Body,
+    /// MUST or SHOULD.
+    pub level: Level,
+    /// The positive path of its scenario.
+    pub required: bool,
+    /// Suites beside `full`.
+    pub suites: &'static [Suite],
+    /// Capabilities.
+    pub needs: &'static [Need],
+    /// Effects beside `read`.
+    pub effects: &'static [Effect],
+    /// What it must not meet.
+    pub group: Option<Group>,
+    /// Its mandatory wait.
+    pub wait: fn(&Waits<'_>) -> Duration,
+}
+
+impl Check {
+    /// A MUST without needs, effects beside `read`, group or mandatory wait.
+    pub const fn new(id: &'static str, page: &'static str, file: &'static str, body: Body) -> Self {
+        Self {
+            id: CheckId::new(id),
+            page: Page::new(page),
+            file,
+            body,
+            level: Level::Must,
+            required: false,
+            suites: &[],
+            needs: &[],
+            effects: &[],
+            group: None,
+            wait: |_| Duration::ZERO,
+        }
+    }
+
+    /// A deviation is a warning.
+    #[must_use]
+    pub const fn should(mut self) -> Self {
+        self.level = Level::Should;
+        self
+    }
+
+    /// The positive path of its scenario: the gate insists on it.
+    #[must_use]
+    pub const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    /// In the suite `smoke`.
+    #[must_use]
+    pub const fn smoke(mut self) -> Self {
+        self.suites = &[Suite::Smoke];
+        self
+    }
+
+    /// Not verified without these.
+    #[must_use]
+    pub const fn needs(mut self, needs: &'static [Need]) -> Self {
+        self.needs = needs;
+        self
+    }
+
+    /// Not verified unless the profile allows these.
+    #[must_use]
+    pub const fn effects(mut self, effects: &'static [Effect]) -> Self {
+        self.effects = effects;
+        self
+    }
+
+    /// Does not meet others of the group.
+    #[must_use]
+    pub const fn group(mut self, group: Group) -> Self {
+        self.group = Some(group);
+        self
+    }
+
+    /// Waits so long whatever the target does.
+    #[must_use]
+    pub const fn wait(mut self, wait: fn(&Waits<'_>) -> Duration) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    /// How many users it takes.
+    pub fn users(&self) -> usize {
+        if self.needs.contains(&Need::TwoUsers) { 2 } else { 1 }
+    }
+}
+
+/// Declares a check over the page of the same name: `check!("scenario/fact", run)` for a probe,
+/// `check!("scenario/fact", judge: Judge::new, flow: flow)` for a run-wide judge. Without the page
+/// it does not compile.
+#[macro_export]
+macro_rules! check {
+    ($id:literal, $run:path) => {
+        $crate::check!(@ $id, $crate::check::Body::Probe(|cx| ::std::boxed::Box::pin($run(cx))))
+    };
+    ($id:literal, judge: $judge:expr, flow: $flow:path) => {
+        $crate::check!(@ $id, $crate::check::Body::RunWide {
+            judge: $judge,
+            flow: |cx| ::std::boxed::Box::pin($flow(cx)),
+        })
+    };
+    (@ $id:literal, $body:expr) => {
+        $crate::check::Check::new(
+            $id,
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/", $id, ".md")),
+            file!(),
+            $body,
+        )
+    };
+}

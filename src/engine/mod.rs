@@ -1,0 +1,10 @@
+//! Runs checks: side by side, in groups, under deadlines; one owner tells what happens, in order.
+
+mod judges;
+mod preflight;
+mod run;
+mod schedule;
+mod users;
+
+pub use run::{RunOptions, run};
+pub use schedule::{Selected, Selection, SelectionError};
