@@ -7,4 +7,5 @@ mod schedule;
 mod users;
 
 pub use run::{RunOptions, run};
-pub use schedule::{Selected, Selection, SelectionError};
+pub use preflight::{Known, obstacle};
+pub use schedule::{Selected, Selection, SelectionError, SuiteChoice, matcher};

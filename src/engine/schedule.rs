@@ -52,6 +52,14 @@ pub enum SelectionError {
         /// A suggestion, with its leading punctuation.
         hint: String,
     },
+    /// No suite of this name.
+    #[error("no suite is called `{asked}`: known are {known}")]
+    UnknownSuite {
+        /// What was asked for.
+        asked: String,
+        /// What there is.
+        known: String,
+    },
     /// Not a glob.
     #[error("`{asked}` is no glob: {source}")]
     NotAGlob {
@@ -104,7 +112,10 @@ impl Selection {
 }
 
 /// Globs over check ids; a scenario's name stands for all of its checks.
-pub(crate) fn matcher(asked: &[String], registry: &[&'static Check]) -> Result<GlobSet, SelectionError> {
+///
+/// # Errors
+/// [`SelectionError`] when a word is no glob or matches no check.
+pub fn matcher(asked: &[String], registry: &[&'static Check]) -> Result<GlobSet, SelectionError> {
     let mut globs = GlobSetBuilder::new();
     for asked in asked {
         let is_scenario = registry.iter().any(|check| check.id.scenario().slug() == asked);

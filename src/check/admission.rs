@@ -1,0 +1,221 @@
+//! What became of an upgrade: admitted, refused for a reason, or neither.
+
+use std::fmt;
+
+use super::Context;
+use crate::model::{Evidence, Finding, Stop};
+use crate::target::{Next, Response, Socket, Token, Upgrade, Upgraded};
+use crate::wire::{ErrorCode, Kind, Message};
+
+/// A socket that was let in, and its welcome.
+pub struct Session {
+    /// The connection.
+    pub socket: Socket,
+    /// `connection_established`.
+    pub welcome: Message,
+    /// The answer to the upgrade.
+    pub response: Response,
+}
+
+/// How a server answers a credential on the socket.
+pub enum Admission {
+    /// `connection_established` came first.
+    Admitted(Box<Session>),
+    /// Refused, before or after 101.
+    Refused(Refusal),
+    /// 101, and another message first.
+    OtherFirst(Socket, String),
+    /// 101, and nothing within the welcome's window.
+    Silent(Socket),
+}
+
+/// A refusal as it stood on the wire.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// In place of 101, or after it.
+    pub form: RefusalForm,
+    /// Why, in the contract's words.
+    pub code: Option<ErrorCode>,
+    /// Entries around it.
+    pub evidence: Evidence,
+}
+
+/// The two forms of a refusal (contract, section 5).
+#[derive(Clone, Debug)]
+pub enum RefusalForm {
+    /// An HTTP status in place of 101.
+    Http(Response),
+    /// After 101: the Close code, where a Close frame came.
+    Closed {
+        /// Status code of the Close frame.
+        code: Option<u16>,
+        /// Its reason.
+        reason: String,
+        /// Frames before it that were not the `error`.
+        others: Vec<String>,
+    },
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.form {
+            RefusalForm::Http(response) => write!(f, "refused with HTTP {}", response.status)?,
+            RefusalForm::Closed { code: Some(code), .. } => write!(f, "refused after 101 with close {code}")?,
+            RefusalForm::Closed { code: None, .. } => f.write_str("connection ended after 101 without a Close code")?,
+        }
+        match &self.code {
+            Some(code) => write!(f, ", {code}"),
+            None => f.write_str(", without an error code"),
+        }
+    }
+}
+
+impl Context {
+    /// Sends an upgrade and sees what becomes of it.
+    ///
+    /// # Errors
+    /// Inconclusive when the transport fails before an answer.
+    pub async fn try_upgrade(&self, upgrade: Upgrade<'_>) -> Result<Admission, Stop> {
+        let (mut socket, response) = match upgrade.open().await? {
+            Upgraded::Switched(socket, response) => (socket, response),
+            Upgraded::Refused(response) => {
+                let code = response.error_code(self.contract());
+                let evidence = response.evidence();
+                return Ok(Admission::Refused(Refusal { form: RefusalForm::Http(response), code, evidence }));
+            }
+        };
+        let window = self.profile().thresholds.welcome;
+        let mut code = None;
+        let mut others = Vec::new();
+        loop {
+            match socket.next(window).await {
+                Next::Message(received) => match received.message {
+                    Ok(welcome) if welcome.kind == Kind::ConnectionEstablished && code.is_none() => {
+                        return Ok(Admission::Admitted(Box::new(Session { socket, welcome, response })));
+                    }
+                    Ok(message) if message.kind == Kind::Error && code.is_none() => {
+                        code = Some(message.error_code().unwrap_or_else(|| ErrorCode::Other("none".into())));
+                    }
+                    _ if code.is_some() => others.push(received.text),
+                    _ => return Ok(Admission::OtherFirst(socket, received.text)),
+                },
+                Next::Ping | Next::Pong(_) => {}
+                Next::Ended(end) => {
+                    let (close, reason) = end.close.unwrap_or_default();
+                    let evidence = socket.evidence();
+                    let form = RefusalForm::Closed { code: close, reason, others };
+                    return Ok(Admission::Refused(Refusal { form, code, evidence }));
+                }
+                Next::Silence => return Ok(Admission::Silent(socket)),
+            }
+        }
+    }
+
+    /// A good credential, as the fact under test: it must be let in.
+    ///
+    /// # Errors
+    /// Deviates when it is not.
+    pub async fn admitted(&self, upgrade: Upgrade<'_>) -> Result<Session, Stop> {
+        let session = self.judge_admission(upgrade).await?;
+        self.observed();
+        Ok(session)
+    }
+
+    /// A good credential, as the means to an end: without it nothing can be judged.
+    ///
+    /// # Errors
+    /// Inconclusive, blaming the target, when it is not let in.
+    pub async fn open(&self, upgrade: Upgrade<'_>) -> Result<Session, Stop> {
+        self.judge_admission(upgrade).await.map_err(|stop| self.control_failed("a valid token is let in", stop))
+    }
+
+    /// A session with `token`, by the carrier that the contract names first.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn session(&self, token: &Token) -> Result<Session, Stop> {
+        self.open(self.upgrade_with(token)).await
+    }
+
+    /// An upgrade with `token`, by the carrier that the contract names first.
+    pub fn upgrade_with(&self, token: &Token) -> Upgrade<'_> {
+        match self.contract().carriers().first() {
+            Some(carrier) => self.upgrade().carrier(*carrier, token),
+            None => self.upgrade(),
+        }
+    }
+
+    async fn judge_admission(&self, upgrade: Upgrade<'_>) -> Result<Session, Stop> {
+        let (finding, seen, evidence) = match self.try_upgrade(upgrade).await? {
+            Admission::Admitted(session) => return Ok(*session),
+            Admission::Refused(refusal) => (Finding::Refused, refusal.to_string(), refusal.evidence),
+            Admission::OtherFirst(socket, text) => {
+                (Finding::WrongOrder, format!("the first frame was {text}"), socket.evidence())
+            }
+            Admission::Silent(socket) => {
+                let window = self.profile().thresholds.welcome.as_secs_f64();
+                (Finding::NoAnswer, format!("101, then nothing within {window} s"), socket.evidence())
+            }
+        };
+        Err(self.deviation(finding, ["101 and connection_established as the first frame"], seen, evidence))
+    }
+
+    /// A bad credential: it must be refused, with one of `codes`.
+    ///
+    /// # Errors
+    /// Deviates when it is let in, hangs, or is refused for another reason.
+    pub async fn refused(&self, upgrade: Upgrade<'_>, codes: &[ErrorCode]) -> Result<Refusal, Stop> {
+        let expected = codes.iter().map(|code| format!("refused with {code}"));
+        let (finding, seen, evidence) = match self.try_upgrade(upgrade).await? {
+            Admission::Refused(refusal) => {
+                let server_error = match &refusal.form {
+                    RefusalForm::Http(response) => response.status >= 500 && response.status != 503,
+                    RefusalForm::Closed { code, .. } => *code == Some(1011),
+                };
+                if refusal.code.as_ref().is_some_and(|code| codes.contains(code)) && !server_error {
+                    self.observed();
+                    return Ok(refusal);
+                }
+                let finding = if server_error { Finding::ServerError } else { Finding::WrongCode };
+                (finding, refusal.to_string(), refusal.evidence)
+            }
+            Admission::Admitted(session) => {
+                let user = session.welcome.user_id().unwrap_or("nobody");
+                (Finding::Accepted, format!("let in as {user}"), session.socket.evidence())
+            }
+            Admission::OtherFirst(socket, text) => {
+                (Finding::Accepted, format!("101, and the first frame was {text}"), socket.evidence())
+            }
+            Admission::Silent(socket) => {
+                let window = self.profile().thresholds.welcome.as_secs_f64();
+                (Finding::NoAnswer, format!("101, then neither error nor close within {window} s"), socket.evidence())
+            }
+        };
+        Err(self.deviation(finding, expected, seen, evidence))
+    }
+
+    /// Good accepted, each bad refused for the right reason, good accepted again.
+    ///
+    /// `good` and each of `bad` differ in one declared field, so that what is refused is that field
+    /// and not the caller.
+    ///
+    /// # Errors
+    /// Inconclusive when the good one is not accepted before and after; deviates as
+    /// [`Self::refused`].
+    pub async fn sandwich<'a>(
+        &'a self,
+        good: impl Fn() -> Upgrade<'a>,
+        bad: impl IntoIterator<Item = (impl Into<String>, Upgrade<'a>)>,
+        codes: &[ErrorCode],
+    ) -> Result<(), Stop> {
+        self.step("control before");
+        self.open(good()).await?.socket.close_quietly().await;
+        for (step, upgrade) in bad {
+            self.step(step);
+            self.refused(upgrade, codes).await?;
+        }
+        self.step("control after");
+        self.open(good()).await?.socket.close_quietly().await;
+        Ok(())
+    }
+}

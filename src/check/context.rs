@@ -1,0 +1,218 @@
+//! What a check may use: the target, its users, its transcript; nothing that it did not declare.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::{Check, Waits};
+use crate::model::{
+    Conforms, Deviation, Effect, Evidence, Finding, Judgement, Need, NotVerified, Observation, Origin, Stop, Trigger,
+};
+use crate::profile::{Profile, TriggerSpec};
+use crate::target::{Call, Login, Recorder, Target, Upgrade, Workshop};
+use crate::wire::{Contract, Endpoint, WsConfig};
+
+/// The surroundings of one attempt at one check.
+pub struct Context {
+    check: &'static Check,
+    target: Arc<Target>,
+    recorder: Recorder,
+    config: WsConfig,
+    users: Vec<usize>,
+    observations: Mutex<Vec<Observation>>,
+    doing: Mutex<String>,
+}
+
+impl Context {
+    /// For the engine: an attempt at `check` with these users of the pool.
+    pub(crate) fn new(check: &'static Check, target: Arc<Target>, config: WsConfig, users: Vec<usize>) -> Self {
+        Self {
+            check,
+            recorder: target.recorder(check.id),
+            target,
+            config,
+            users,
+            observations: Mutex::default(),
+            doing: Mutex::new("before its first step".into()),
+        }
+    }
+
+    /// The contract in use.
+    pub fn contract(&self) -> &Arc<Contract> {
+        self.target.contract()
+    }
+
+    /// What `/ws/config` tells, within its bounds.
+    pub const fn config(&self) -> &WsConfig {
+        &self.config
+    }
+
+    /// The profile. Capabilities are asked for by [`Self::has`] and the methods that need them.
+    pub fn profile(&self) -> &Profile {
+        self.target.profile()
+    }
+
+    /// The environment, for what no method here wraps.
+    pub const fn target(&self) -> &Arc<Target> {
+        &self.target
+    }
+
+    /// The transcript of this check.
+    pub const fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// The formulas of declared waits.
+    pub fn waits(&self) -> Waits<'_> {
+        Waits { profile: self.profile(), config: &self.config }
+    }
+
+    /// Whether an *optional* capability is there; declared needs always are.
+    pub fn has(&self, need: Need) -> bool {
+        self.profile().supplies(need)
+    }
+
+    /// Says what is being done, for the message of a deadline and as the step of a deviation.
+    pub fn step(&self, step: impl Into<String>) {
+        let step = step.into();
+        self.recorder.note(&step);
+        *self.doing.lock().unwrap_or_else(PoisonError::into_inner) = step;
+    }
+
+    /// What was being done last.
+    pub fn doing(&self) -> String {
+        self.doing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A login of the check's first user: a family of its own.
+    ///
+    /// # Errors
+    /// Inconclusive, blaming credentials or target, when there is no login to be had.
+    pub async fn login(&self) -> Result<Login, Stop> {
+        self.login_of(0, None).await
+    }
+
+    /// A login of the check's second user.
+    ///
+    /// # Errors
+    /// As [`Self::login`].
+    pub async fn second_login(&self) -> Result<Login, Stop> {
+        self.declared(Need::TwoUsers);
+        self.login_of(1, None).await
+    }
+
+    /// A further login of the first user, to be logged out or replayed.
+    ///
+    /// # Errors
+    /// As [`Self::login`].
+    pub async fn throwaway_login(&self) -> Result<Login, Stop> {
+        assert!(
+            self.check.effects.contains(&Effect::Revoke) || self.check.effects.contains(&Effect::Disrupt),
+            "{} revokes without declaring it",
+            self.check.id
+        );
+        self.login_of(0, None).await
+    }
+
+    /// A login of the first user whose access token lives about `life`, at least
+    /// `limits.short_token_s`.
+    ///
+    /// # Errors
+    /// As [`Self::login`].
+    pub async fn short_login(&self, life: Duration) -> Result<Login, Stop> {
+        self.declared(Need::Short);
+        self.login_of(0, Some(life.max(self.profile().limits.short_token))).await
+    }
+
+    async fn login_of(&self, which: usize, life: Option<Duration>) -> Result<Login, Stop> {
+        let user = self.users.get(which).copied().unwrap_or_default();
+        self.target.login(&self.recorder, user, life).await
+    }
+
+    /// The token workshop.
+    pub fn workshop(&self) -> Workshop<'_> {
+        self.target.workshop()
+    }
+
+    /// An HTTP call of the contract.
+    ///
+    /// # Errors
+    /// Not verified where the contract has no such call.
+    pub fn call(&self, endpoint: Endpoint) -> Result<Call<'_>, Stop> {
+        self.target
+            .call(&self.recorder, endpoint)
+            .ok_or_else(|| NotVerified::NotInContract(format!("the call `{}`", endpoint.slug())).into())
+    }
+
+    /// An HTTP call of any method and path at an origin.
+    ///
+    /// # Errors
+    /// Not verified where the profile does not know the origin.
+    pub fn request(&self, origin: Origin, method: &str, path: &str) -> Result<Call<'_>, Stop> {
+        self.target
+            .request(&self.recorder, origin, method, path)
+            .ok_or_else(|| NotVerified::NotProvoked(format!("the profile knows no URL of the {origin}")).into())
+    }
+
+    /// An upgrade of `/ws` without a credential.
+    pub fn upgrade(&self) -> Upgrade<'_> {
+        self.target.upgrade(&self.recorder)
+    }
+
+    /// How the profile provokes a situation.
+    ///
+    /// # Errors
+    /// Not verified, naming the key, where it does not.
+    pub fn trigger(&self, trigger: Trigger) -> Result<&TriggerSpec, Stop> {
+        self.declared(Need::Trigger(trigger));
+        self.profile().triggers.get(&trigger).ok_or_else(|| NotVerified::Lacks(Need::Trigger(trigger)).into())
+    }
+
+    fn declared(&self, need: Need) {
+        assert!(self.check.needs.contains(&need), "{} uses `{need}` without declaring it", self.check.id);
+    }
+
+    /// Counts a fact that a verifier saw and found right.
+    pub(super) fn observed(&self) {
+        self.observations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Observation::of_a_verified_fact());
+    }
+
+    /// Conforms, on the strength of what the verifiers saw.
+    ///
+    /// # Errors
+    /// Inconclusive, blaming the harness, when they saw nothing.
+    pub fn conforms(&self) -> Judgement {
+        Conforms::on(&self.observations.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A deviation at the current step.
+    pub fn deviation(
+        &self,
+        finding: Finding,
+        expected: impl IntoIterator<Item = impl Into<String>>,
+        seen: impl Into<String>,
+        evidence: Evidence,
+    ) -> Stop {
+        Deviation {
+            finding,
+            step: self.doing(),
+            expected: expected.into_iter().map(Into::into).collect(),
+            seen: self.target.redactor().redact(&seen.into()),
+            evidence,
+        }
+        .into()
+    }
+
+    /// The latest entries of the check's transcript.
+    pub fn evidence(&self) -> Evidence {
+        Evidence { entries: self.recorder.tail(None, 12), facts: Vec::new() }
+    }
+
+    /// Ends whatever the check left open.
+    pub(crate) async fn close(&self) {
+        self.recorder.close().await;
+    }
+}
+

@@ -1,0 +1,69 @@
+//! The command line: one file a subcommand.
+
+mod args;
+mod explain;
+mod list;
+mod plan;
+mod profile;
+mod prove;
+mod run;
+mod serve;
+
+use std::io::{self, Write as _};
+
+use clap::{CommandFactory as _, Parser as _};
+
+use crate::model::ExitCode;
+use args::{Cli, Command};
+
+/// Parses the arguments, runs the subcommand, and gives the process's exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let asked_for = !error.use_stderr();
+            // Nothing is left to tell when even this cannot be printed.
+            let _ = error.print();
+            return if asked_for { ExitCode::Conforms } else { ExitCode::Usage };
+        }
+    };
+    raise_file_limit();
+    match dispatch(cli) {
+        Ok(code) => code,
+        // Who reads our output has closed the pipe: that is no failure of ours.
+        Err(error) if is_broken_pipe(&error) => ExitCode::Conforms,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {error:#}");
+            ExitCode::Internal
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+    let color = cli.color;
+    match cli.command {
+        Command::Run(args) => run::run(args, color),
+        Command::Plan(args) => plan::plan(args, color),
+        Command::List(args) => list::list(&args, color),
+        Command::Explain(args) => explain::explain(&args),
+        Command::Profile(command) => profile::profile(command, color),
+        Command::Serve(args) => serve::serve(args),
+        Command::Prove(args) => prove::prove(args, color),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "netra-check", &mut io::stdout());
+            Ok(ExitCode::Conforms)
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Many sockets are held at once: the soft limit of open files becomes the hard one.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Refused only where the limit is fixed; the run then lives with what there is.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}

@@ -1,0 +1,40 @@
+//! The run-wide judges of a run, fed every entry as it is recorded.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::check::{Body, Check, RunWide};
+use crate::model::{CheckId, Entry, Judgement};
+use crate::wire::Contract;
+
+/// The selected run-wide judges.
+#[derive(Clone, Default)]
+pub(super) struct Judges(Arc<Mutex<Vec<(CheckId, Box<dyn RunWide>)>>>);
+
+impl Judges {
+    pub(super) fn of(checks: &[&'static Check], contract: &Arc<Contract>) -> Self {
+        let judges = checks
+            .iter()
+            .filter_map(|check| match check.body {
+                Body::RunWide { judge, .. } => Some((check.id, judge(Arc::clone(contract)))),
+                Body::Probe(_) => None,
+            })
+            .collect();
+        Self(Arc::new(Mutex::new(judges)))
+    }
+
+    /// Shows an entry to every judge.
+    pub(super) fn see(&self, entry: &Entry) {
+        if !entry.broken {
+            for (_, judge) in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
+                judge.see(entry);
+            }
+        }
+    }
+
+    /// The judgement of `check`, whose own flow is over.
+    pub(super) fn decide(&self, check: CheckId) -> Option<Judgement> {
+        let mut judges = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = judges.iter().position(|(id, _)| *id == check)?;
+        Some(judges.swap_remove(place).1.decide())
+    }
+}

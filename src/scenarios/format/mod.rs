@@ -1,0 +1,8 @@
+//! Scenario 7: the form of every message (contract, section 6; RFC 6455).
+
+mod tour;
+
+checks! {
+    envelope_consistent,
+    protocol_errors_refused,
+}
