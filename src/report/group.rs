@@ -109,7 +109,12 @@ pub fn rows<'a>(outcomes: impl IntoIterator<Item = &'a Outcome> + Clone) -> Vec<
     let row = |scenario: Scenario| {
         let own = || outcomes.clone().into_iter().filter(move |outcome| outcome.id.scenario() == scenario);
         let priority = own().next()?.priority;
-        Some(Row { scenario, priority, totals: Totals::of(own(), 0), time: own().map(|outcome| outcome.duration).sum() })
+        Some(Row {
+            scenario,
+            priority,
+            totals: Totals::of(own(), 0),
+            time: own().map(|outcome| outcome.duration).sum(),
+        })
     };
     Scenario::ALL.into_iter().filter_map(row).collect()
 }

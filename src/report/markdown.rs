@@ -79,14 +79,18 @@ fn names(checks: &[CheckId]) -> String {
     checks.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// Our own sentences: their backticks mean code, the rest is text.
+/// Our own sentences: what stands between backticks is code, the rest is text.
 fn prose(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
+    let mut code = false;
     for c in text.chars() {
+        code ^= c == '`';
         match c {
-            '<' => escaped.push_str("&lt;"),
-            '&' => escaped.push_str("&amp;"),
-            '|' | '*' | '_' | '[' | ']' | '\\' => escaped.extend(['\\', c]),
+            // Ends a table's cell even inside code.
+            '|' => escaped.push_str("\\|"),
+            '<' if !code => escaped.push_str("&lt;"),
+            '&' if !code => escaped.push_str("&amp;"),
+            '*' | '_' | '[' | ']' | '\\' if !code => escaped.extend(['\\', c]),
             c => escaped.push(c),
         }
     }

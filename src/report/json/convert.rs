@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Check, Document, Entry, Evidence, Record, Run, Totals, VERSION};
-use crate::model::{self, Blame, CheckId, ConnectionId, Deviation, Direction, Finding, Head, Inconclusive, NotVerified};
+use crate::model::{
+    self, Blame, CheckId, ConnectionId, Deviation, Direction, Finding, Head, Inconclusive, NotVerified,
+};
 use crate::model::{Level, Outcome, Priority, RunResult, Verdict};
 use crate::report::text::{started, target};
 

@@ -169,9 +169,28 @@ pub struct Entry {
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each name is that of `model::Record` and `model::Head`")]
 pub enum Record {
-    Request { method: String, url: String, headers: Vec<(String, String)>, body: Option<String> },
-    Response { status: u16, headers: Vec<(String, String)>, body: Option<String> },
-    Frame { fin: bool, rsv: u8, opcode: u8, masked: bool, length: u64, minimal: bool, payload: String, close_code: Option<u16>, utf8: bool },
+    Request {
+        method: String,
+        url: String,
+        headers: Vec<(String, String)>,
+        body: Option<String>,
+    },
+    Response {
+        status: u16,
+        headers: Vec<(String, String)>,
+        body: Option<String>,
+    },
+    Frame {
+        fin: bool,
+        rsv: u8,
+        opcode: u8,
+        masked: bool,
+        length: u64,
+        minimal: bool,
+        payload: String,
+        close_code: Option<u16>,
+        utf8: bool,
+    },
     Ended(String),
     Note(String),
 }

@@ -29,7 +29,8 @@ pub fn render(result: &RunResult) -> String {
         report.add_testsuite(suite(row.scenario.slug(), &format!(": {}", row.scenario.title()), cases, result));
     }
     if let Some(why) = incomplete(result) {
-        let mut case = TestCase::error("run/completed The run came to its end", Duration::ZERO, "harness", &attribute(&why));
+        let mut case =
+            TestCase::error("run/completed The run came to its end", Duration::ZERO, "harness", &attribute(&why));
         case.classname = Some(classname(facts, "run"));
         set_text(&mut case, &why);
         report.add_testsuite(suite("run", "", vec![case], result));
@@ -69,7 +70,8 @@ fn case(outcome: &Outcome, facts: &RunFacts) -> TestCase {
     let time = Duration::milliseconds(i64::try_from(outcome.duration.as_millis()).unwrap_or(i64::MAX));
     let mut case = match &outcome.verdict {
         Verdict::Deviates(deviation) if outcome.gates => {
-            let message = format!("{}: expected {}, seen {}", deviation.finding, deviation.expected.join(" or "), deviation.seen);
+            let message =
+                format!("{}: expected {}, seen {}", deviation.finding, deviation.expected.join(" or "), deviation.seen);
             TestCase::failure(&name, time, "deviation", &message_of(&message))
         }
         Verdict::Inconclusive(inconclusive) => {
@@ -85,11 +87,14 @@ fn case(outcome: &Outcome, facts: &RunFacts) -> TestCase {
         // The reason is the message, and some readers show the text alone.
         Verdict::NotVerified(reason) => set_text(&mut case, &message_of(&reason.to_string())),
         Verdict::Conforms(_) if outcome.flaky => {
-            case.system_out = Some(cdata(&format!("flaky: {} attempts disagreed, the last one conforms", outcome.attempts)));
+            case.system_out =
+                Some(cdata(&format!("flaky: {} attempts disagreed, the last one conforms", outcome.attempts)));
         }
         Verdict::Conforms(_) => {}
         Verdict::Deviates(_) | Verdict::Inconclusive(_) => {
-            let account = Account::of(outcome, &facts.profile, facts.seed, Depth::AMPLE).map(|account| account.text()).unwrap_or_default();
+            let account = Account::of(outcome, &facts.profile, facts.seed, Depth::AMPLE)
+                .map(|account| account.text())
+                .unwrap_or_default();
             if Kind::of(outcome) == Some(Kind::Warning) {
                 case.system_out = Some(text(&format!("warning: a deviation that does not gate\n{account}")));
             } else {
@@ -112,7 +117,9 @@ fn text(text: &str) -> String {
 /// Puts `words` into the case's failure, error or skipped element.
 fn set_text(case: &mut TestCase, words: &str) {
     match &mut case.result {
-        TestResult::Failure { cause, .. } | TestResult::Error { cause, .. } | TestResult::SkippedWithCause { cause, .. } => {
+        TestResult::Failure { cause, .. }
+        | TestResult::Error { cause, .. }
+        | TestResult::SkippedWithCause { cause, .. } => {
             *cause = Some(text(words));
         }
         TestResult::Success | TestResult::Skipped => {}

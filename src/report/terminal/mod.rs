@@ -160,7 +160,8 @@ impl Terminal {
         self.totals.inconclusive += one.inconclusive;
         self.bar.inc(1);
         self.tell_running();
-        if self.bar.is_hidden() && self.look.verbosity > Verbosity::Quiet
+        if self.bar.is_hidden()
+            && self.look.verbosity > Verbosity::Quiet
             && let Some(line) = self.line(outcome)
         {
             self.print(&line);
@@ -175,7 +176,8 @@ impl Terminal {
             Verdict::Inconclusive(inconclusive) => (None, inconclusive.what.clone()),
             Verdict::NotVerified(reason) => (Some(self.look.dim("not verified")), reason.to_string()),
         };
-        let word = word.or_else(|| Kind::of(outcome).map(|kind| self.look.verdict(kind, &format!("{:<12}", kind.word()))))?;
+        let word =
+            word.or_else(|| Kind::of(outcome).map(|kind| self.look.verdict(kind, &format!("{:<12}", kind.word()))))?;
         Some(format!("{word}  {}  {}\n", outcome.id, visible(&text::clip(&why, 160))))
     }
 

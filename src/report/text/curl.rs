@@ -5,15 +5,8 @@ use std::fmt::Write as _;
 use crate::model::{Evidence, Record};
 
 /// Headers that curl makes itself, and those that name the finished run.
-const OWN: &[&str] = &[
-    "accept-encoding",
-    "connection",
-    "content-length",
-    "host",
-    "traceparent",
-    "user-agent",
-    "x-netra-check",
-];
+const OWN: &[&str] =
+    &["accept-encoding", "connection", "content-length", "host", "traceparent", "user-agent", "x-netra-check"];
 
 /// Repeats the last plain HTTP request of `evidence`; upgrades need more than curl can do.
 /// Each placeholder becomes a shell variable: `«access-token 3»` is `$TOKEN`.
@@ -99,7 +92,11 @@ impl Variables {
         } else {
             kind.to_ascii_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_")
         };
-        let namesakes = self.0.iter().filter(|(_, name)| name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '_') == base).count();
+        let namesakes = self
+            .0
+            .iter()
+            .filter(|(_, name)| name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '_') == base)
+            .count();
         let name = if namesakes == 0 { base } else { format!("{base}_{}", namesakes + 1) };
         self.0.push((placeholder.to_owned(), name.clone()));
         name
@@ -136,7 +133,10 @@ mod tests {
     fn placeholders_become_variables_and_the_rest_is_quoted() {
         let mut variables = Variables::default();
         assert_eq!(variables.quoted("Authorization: Bearer «access-token 3»"), r#""Authorization: Bearer $TOKEN""#);
-        assert_eq!(variables.quoted(r#"{"refresh_token":"«refresh-token 1»"}"#), r#""{\"refresh_token\":\"$TOKEN_2\"}""#);
+        assert_eq!(
+            variables.quoted(r#"{"refresh_token":"«refresh-token 1»"}"#),
+            r#""{\"refresh_token\":\"$TOKEN_2\"}""#
+        );
         assert_eq!(variables.quoted("«access-token 3»x!«password 1»"), "\"${TOKEN}x\"'!'\"$PASSWORD\"");
         assert_eq!(variables.quoted("it's"), r"'it'\''s'");
         assert_eq!(variables.quoted("https://host/a"), "https://host/a");

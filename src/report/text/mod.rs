@@ -49,7 +49,8 @@ pub fn clip(text: &str, octets: usize) -> Cow<'_, str> {
 /// move a terminal's cursor nor turn the direction of the text around it.
 pub fn visible(text: &str) -> Cow<'_, str> {
     let acts = |c: char| {
-        c.is_control() || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+        c.is_control()
+            || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
     };
     if !text.contains(acts) {
         return Cow::Borrowed(text);
