@@ -118,3 +118,40 @@ pub fn rows<'a>(outcomes: impl IntoIterator<Item = &'a Outcome> + Clone) -> Vec<
     };
     Scenario::ALL.into_iter().filter_map(row).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::formats;
+
+    #[test]
+    fn equal_causes_are_one_block_and_kinds_stay_apart() {
+        let result = formats::run();
+        let outcomes = || result.outcomes.iter().map(AsRef::as_ref);
+        let told = |kind| {
+            let blocks = blocks(outcomes(), kind);
+            blocks.iter().map(|block| (block.first.id.as_str(), block.also.len())).collect::<Vec<_>>()
+        };
+        assert_eq!(told(Kind::Deviation), [("handshake/expired-token-refused", 1)]);
+        assert_eq!(told(Kind::Warning), [("auth-sync/refresh-is-not-cached", 0)]);
+        assert_eq!(told(Kind::Inconclusive), [("recovery/agent-failure-told", 1)]);
+    }
+
+    #[test]
+    fn another_step_is_another_cause() {
+        let mut result = formats::run();
+        let mut other = result.outcomes[2].as_ref().clone();
+        let Verdict::Deviates(deviation) = &mut other.verdict else { panic!("a deviation") };
+        std::sync::Arc::make_mut(deviation).step = "another".into();
+        result.outcomes[2] = std::sync::Arc::new(other);
+        assert_eq!(blocks(result.outcomes.iter().map(AsRef::as_ref), Kind::Deviation).len(), 2);
+    }
+
+    #[test]
+    fn reasons_are_told_once_with_all_their_checks() {
+        let result = formats::run();
+        let reasons = reasons(result.outcomes.iter().map(AsRef::as_ref));
+        let counts: Vec<usize> = reasons.iter().map(|(_, checks)| checks.len()).collect();
+        assert_eq!(counts, [1, 2]);
+    }
+}

@@ -116,8 +116,11 @@ impl Files {
         wanted.extend(alone.into_iter().filter_map(|(format, path)| Some((format, path.clone()?))));
         let mut reports: Vec<(Format, PathBuf, NamedTempFile)> = Vec::new();
         for (format, path) in wanted {
-            if reports.iter().any(|(_, known, _)| *known == path) {
-                return Err(ReportError::Twice(path));
+            let same = |known: &Path| std::path::absolute(known).ok() == std::path::absolute(&path).ok();
+            match reports.iter().find(|(_, known, _)| same(known)) {
+                Some((other, ..)) if other.file == format.file => continue,
+                Some(_) => return Err(ReportError::Twice(path)),
+                None => {}
             }
             let aside = aside(&path).map_err(at(format.name, &path))?;
             reports.push((format, path, aside));

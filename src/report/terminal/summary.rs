@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
 
 use super::{Look, Verbosity};
 use crate::model::{CheckId, Outcome, RunResult};
@@ -11,6 +11,12 @@ use crate::report::text::{Account, Depth, Field, headline, interruption, plural,
 
 /// Column at which the values of a block begin.
 const COLUMN: usize = 15;
+
+/// Column at which a reason for *not verified* begins.
+const REASON_COLUMN: usize = 14;
+
+/// The table's column of titles, the only one that may be broken into lines.
+const TITLES: usize = 2;
 
 /// Narrower than this, nothing is wrapped: the terminal does it no worse.
 const NARROWEST: usize = 40;
@@ -34,7 +40,9 @@ pub fn summary(result: &RunResult, look: &Look) -> String {
         for (reason, checks) in reasons(outcomes()) {
             let count = plural(checks.len(), "check", "checks");
             let _ = writeln!(out, "{}  {reason} · {count}", look.dim("not verified"));
-            out.push_str(&listed(&checks, 14, look.width));
+            for line in wrapped(&names(&checks), look.width.saturating_sub(REASON_COLUMN).max(NARROWEST)) {
+                let _ = writeln!(out, "{:REASON_COLUMN$}{line}", "");
+            }
             out.push('\n');
         }
         for remark in &result.remarks {
@@ -50,10 +58,22 @@ pub fn summary(result: &RunResult, look: &Look) -> String {
 
 /// One row a scenario.
 fn table(result: &RunResult, look: &Look) -> Table {
+    let line = LineStyle::none().fill('─').junction('─');
+    let style = TableStyle::new().top_border(line).header_separator(line).bottom_border(line);
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(style).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(u16::try_from(look.width).unwrap_or(u16::MAX));
-    table.set_header(["#", "", "scenario", "conform", "deviate", "warnings", "not verified", "inconclusive", "time"]);
+    table.set_header([
+        "#",
+        "",
+        "scenario",
+        "conform",
+        "deviate",
+        "warnings",
+        "not\nverified",
+        "incon-\nclusive",
+        "time",
+    ]);
     for row in rows(result.outcomes.iter().map(AsRef::<Outcome>::as_ref)) {
         // A table of noughts hides the few numbers that matter.
         let count = |count: usize| if count == 0 { "·".to_owned() } else { count.to_string() };
@@ -69,8 +89,13 @@ fn table(result: &RunResult, look: &Look) -> Table {
             span(row.time),
         ]);
     }
-    for index in [0, 3, 4, 5, 6, 7, 8] {
-        if let Some(column) = table.column_mut(index) {
+    for (index, column) in table.column_iter_mut().enumerate() {
+        // One blank between columns: the longest title then fits into a log's width.
+        column.set_padding((0, 1));
+        if index != TITLES {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+        if !matches!(index, 1 | TITLES) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
@@ -99,8 +124,11 @@ pub fn block(block: &Block<'_>, kind: Kind, profile: &str, seed: u64, look: &Loo
         push(&mut out, label, lines, look);
     }
     if !block.also.is_empty() {
-        let _ = writeln!(out, "  also in {}:", plural(block.also.len(), "check", "checks"));
-        out.push_str(&listed(&block.also, COLUMN, look.width));
+        let also = format!("also in {}: {}", plural(block.also.len(), "check", "checks"), names(&block.also));
+        let lines = wrapped(&also, look.width.saturating_sub(4).max(NARROWEST));
+        for (index, line) in lines.iter().enumerate() {
+            let _ = writeln!(out, "{}{line}", if index == 0 { "  " } else { "    " });
+        }
     }
     out
 }
@@ -113,11 +141,8 @@ fn push(out: &mut String, label: &str, lines: impl IntoIterator<Item = String>, 
     }
 }
 
-/// The names of checks, wrapped and indented.
-fn listed(checks: &[CheckId], indent: usize, width: usize) -> String {
-    let names = checks.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ");
-    let room = width.saturating_sub(indent).max(NARROWEST);
-    wrapped(&names, room).into_iter().map(|line| format!("{:indent$}{line}\n", "")).collect()
+fn names(checks: &[CheckId]) -> String {
+    checks.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// `text` in lines of at most `room` characters, broken at blanks where there are any.

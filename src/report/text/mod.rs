@@ -109,12 +109,9 @@ pub fn headline(totals: &Totals) -> String {
 /// What cut a run short, if anything did.
 pub fn interruption(result: &RunResult) -> Option<String> {
     result.interrupted.then(|| {
-        format!(
-            "interrupted: {} of {} planned {} judged",
-            thousands(result.outcomes.len()),
-            plural(result.facts.planned.len(), "check", "checks"),
-            if result.outcomes.len() == 1 { "was" } else { "were" },
-        )
+        let judged = thousands(result.outcomes.len());
+        let planned = plural(result.facts.planned.len(), "planned check", "planned checks");
+        format!("interrupted: {judged} of {planned} judged")
     })
 }
 

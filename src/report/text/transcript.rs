@@ -164,7 +164,59 @@ fn frame(head: &Head, payload: &str, close: Option<u16>, utf8: bool, direction: 
     }
     if !payload.is_empty() {
         words.push(' ');
-        words.push_str(&depth.shown(payload));
+        words.push_str(&if is_hex(head, payload) { hex(payload, depth) } else { depth.shown(payload) });
     }
     words
+}
+
+/// Whether a payload stands in hexadecimal, as the transcript writes what is no text.
+fn is_hex(head: &Head, payload: &str) -> bool {
+    payload.len() as u64 == head.length.saturating_mul(2) && payload.bytes().all(|digit| digit.is_ascii_hexdigit())
+}
+
+/// Octets in hexadecimal, clipped by what they are and not by how they are written.
+fn hex(digits: &str, depth: Depth) -> String {
+    match digits.split_at_checked(depth.octets.saturating_mul(2)) {
+        Some((shown, rest)) if !rest.is_empty() => {
+            format!("0x{shown}… {}", plural(rest.len() / 2, "more octet", "more octets"))
+        }
+        _ => format!("0x{digits}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ConnectionId;
+
+    fn evidence(count: u64) -> Evidence {
+        let entry = |number| Entry {
+            at: Duration::from_millis(5_000 + number),
+            check: CheckId::new("format/every-frame-fits"),
+            connection: ConnectionId(2),
+            direction: Direction::Received,
+            record: Record::Note(format!("number {number}")),
+            broken: false,
+        };
+        Evidence { entries: (0..count).map(entry).collect(), facts: Vec::new() }
+    }
+
+    #[test]
+    fn the_middle_of_a_long_transcript_is_counted_and_left_out() {
+        let of = CheckId::new("format/every-frame-fits");
+        let lines = transcript(&evidence(30), of, Depth::BRIEF);
+        assert_eq!(lines.len(), 17);
+        assert_eq!(lines[3], "  +0.003 s  #2  · number 3");
+        assert_eq!(lines[4].trim(), "… 14 more entries");
+        assert_eq!(lines[5], "  +0.018 s  #2  · number 18");
+        assert_eq!(transcript(&evidence(16), of, Depth::BRIEF).len(), 16);
+        assert_eq!(transcript(&evidence(30), of, Depth::WHOLE).len(), 30);
+    }
+
+    #[test]
+    fn octets_in_hexadecimal_are_counted_as_octets() {
+        let head = Head { fin: true, rsv: 0, opcode: 0x2, masked: false, length: 300, minimal: true };
+        let told = frame(&head, &"ff".repeat(300), None, false, Direction::Received, Depth::BRIEF);
+        assert!(told.starts_with("binary 0xffff") && told.ends_with("ff… 60 more octets"), "{told}");
+    }
 }
