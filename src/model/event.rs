@@ -24,6 +24,8 @@ pub struct RunFacts {
     pub selection: String,
     /// Wall-clock time of the start.
     pub started: SystemTime,
+    /// Revision of what is deployed, where the user named it.
+    pub revision: Option<String>,
     /// Version of the tool.
     pub tool_version: &'static str,
     /// The checks that will be told about, in registry order.

@@ -29,6 +29,8 @@ pub struct Outcome {
     pub attempts: u32,
     /// Its attempts disagreed.
     pub flaky: bool,
+    /// A baseline knows this deviation, so that it does not gate.
+    pub known: bool,
     /// Time from its first action to its last, without waiting for its turn.
     pub duration: Duration,
 }
@@ -103,6 +105,7 @@ impl Totals {
                 Verdict::Inconclusive(_) => totals.inconclusive += 1,
             }
             totals.flaky += usize::from(outcome.flaky);
+            totals.known += usize::from(outcome.known);
         }
         totals
     }
