@@ -203,6 +203,9 @@ pub(super) struct ServeArgs {
     /// Switch a variation on.
     #[arg(long = "variation", value_name = "ID")]
     pub(super) variations: Vec<String>,
+    /// Change messages on their way out: `drop:TYPE`, `repeat:TYPE`, `omit:TYPE.FIELD`, …
+    #[arg(long = "filter", value_name = "FILTER")]
+    pub(super) filters: Vec<String>,
     /// Seed of ids, keys and texts.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(super) seed: u64,

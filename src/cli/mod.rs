@@ -2,6 +2,7 @@
 
 mod args;
 mod explain;
+mod interrupt;
 mod list;
 mod plan;
 mod profile;
@@ -66,4 +67,36 @@ fn raise_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     // Refused only where the limit is fixed; the run then lives with what there is.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
+
+/// Tells a mistake in what the user asked for.
+fn usage(what: &dyn std::fmt::Display) -> anyhow::Result<ExitCode> {
+    writeln!(io::stderr(), "error: {what}")?;
+    Ok(ExitCode::Usage)
+}
+
+/// Columns of a table.
+fn width() -> u16 {
+    terminal_size::terminal_size().map_or(100, |(width, _)| width.0)
+}
+
+impl From<args::Color> for anstream::ColorChoice {
+    fn from(color: args::Color) -> Self {
+        match color {
+            args::Color::Auto => Self::Auto,
+            args::Color::Always => Self::Always,
+            args::Color::Never => Self::Never,
+        }
+    }
+}
+
+impl args::Color {
+    /// Whether standard error is coloured.
+    fn on_stderr(self) -> bool {
+        match self {
+            Self::Auto => anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never,
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
 }

@@ -1,0 +1,194 @@
+//! A reference to prove something on: started, checked, ended.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::check::Check;
+use crate::engine::{RunOptions, Selected, run};
+use crate::local::{Local, LocalError};
+use crate::model::{Need, Outcome, RunFacts};
+use crate::profile::{LoadRequest, Profile};
+use crate::reference::{Conduct, Filter, Policy, Setting};
+use crate::target::Target;
+use crate::wire::Contract;
+
+/// What is otherwise on a stage.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Staging {
+    pub(super) defect: Option<String>,
+    pub(super) variation: Option<String>,
+    pub(super) filter: Option<Filter>,
+    pub(super) setting: Option<Setting>,
+}
+
+/// Why a stage cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// The machine lacks what the setting needs.
+    #[error("needs {what}: {remedy}")]
+    Lacks {
+        /// What is missing.
+        what: &'static str,
+        /// How to have it.
+        remedy: &'static str,
+    },
+    /// No defect or variation of this name.
+    #[error("no defect or variation is called `{0}`")]
+    Unknown(String),
+    /// The reference does not start.
+    #[error(transparent)]
+    Local(#[from] LocalError),
+    /// Its profile is refused: a defect of ours.
+    #[error("the reference's profile is refused: {0}")]
+    Profile(String),
+    /// The contract or the target cannot be made.
+    #[error("{0}")]
+    Target(String),
+}
+
+/// A running reference and the profile that points at it.
+pub(super) struct Stage {
+    local: Local,
+    profile: Profile,
+    contract: Arc<Contract>,
+}
+
+impl Stage {
+    pub(super) async fn start(staging: Staging) -> Result<Self, StageError> {
+        // Binding, thread and keys: off the runtime that judges.
+        tokio::task::spawn_blocking(move || Self::start_here(staging))
+            .await
+            .unwrap_or_else(|panic| Err(StageError::Target(panic.to_string())))
+    }
+
+    fn start_here(staging: Staging) -> Result<Self, StageError> {
+        let contract =
+            Arc::new(Contract::load("netra-v1").map_err(|error| StageError::Target(error.to_string()))?);
+        let mut policy = Policy::default();
+        let mut switches = Vec::new();
+        for (flag, id) in [("--defect", staging.defect), ("--variation", staging.variation)] {
+            if let Some(id) = id {
+                if !policy.switch_on(&id) {
+                    return Err(StageError::Unknown(id));
+                }
+                switches.extend([flag.to_owned(), id]);
+            }
+        }
+        policy.filters.extend(staging.filter);
+        let mut conduct = Conduct::new(1, Arc::clone(&contract), policy);
+        let tls = staging.setting == Some(Setting::Tls);
+        if staging.setting == Some(Setting::Rs256) {
+            conduct.algorithm = crate::reference::Algorithm::Rs256;
+        }
+        if staging.setting == Some(Setting::PostgreSql) {
+            return Err(StageError::Lacks {
+                what: "a PostgreSQL server",
+                remedy: "set NETRA_CHECK_POSTGRES to the DSN of a superuser",
+            });
+        }
+        let local = if tls { Local::start_over_tls(conduct, &switches)? } else { Local::start(conduct, &switches)? };
+        let loaded = crate::profile::load(LoadRequest {
+            name_or_path: "local",
+            sets: &[],
+            overrides: Some(local.overrides()),
+            environment: &|_| None,
+            directory: &PathBuf::new(),
+        })
+        .map_err(|diagnostics| StageError::Profile(diagnostics.render(false)))?;
+        Ok(Self { local, profile: loaded.profile, contract })
+    }
+
+    /// The profile that points at it.
+    pub(super) const fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// The contract that it speaks.
+    pub(super) const fn contract(&self) -> &Arc<Contract> {
+        &self.contract
+    }
+
+    /// Takes a capability or effect away.
+    pub(super) fn without(&mut self, take: impl FnOnce(&mut Profile)) {
+        take(&mut self.profile);
+    }
+
+    /// Runs `checks` and ends the stage; outcomes in the checks' order.
+    pub(super) async fn run(self, checks: &[&'static Check], fail_fast: bool) -> Vec<Arc<Outcome>> {
+        let outcomes = self.judge(checks, fail_fast).await;
+        // Joining a thread blocks.
+        let _ = tokio::task::spawn_blocking(move || self.local.stop()).await;
+        outcomes
+    }
+
+    /// Runs `checks`; outcomes in the checks' order.
+    pub(super) async fn judge(&self, checks: &[&'static Check], fail_fast: bool) -> Vec<Arc<Outcome>> {
+        let facts = Arc::new(RunFacts {
+            id: "prove".into(),
+            reference: true,
+            profile: self.profile.name.clone(),
+            contract: self.contract.name().to_owned(),
+            revision: None,
+            hosts: Vec::new(),
+            seed: 1,
+            selection: String::new(),
+            started: SystemTime::now(),
+            tool_version: env!("CARGO_PKG_VERSION"),
+            planned: checks.iter().map(|check| check.id).collect(),
+            not_selected: 0,
+        });
+        let profile = Arc::new(self.profile.clone());
+        let target = match Target::new(profile, Arc::clone(&self.contract), facts.id.clone(), facts.seed) {
+            Ok(target) => target,
+            Err(_) => return Vec::new(),
+        };
+        let options = RunOptions {
+            target: Arc::clone(&target),
+            facts,
+            selected: Selected { checks: checks.to_vec(), not_selected: 0 },
+            required: BTreeSet::new(),
+            jobs: 16,
+            timeout: Duration::from_secs(120),
+            fail_fast,
+            repeat: 1,
+            interrupt: CancellationToken::new(),
+        };
+        let result = run(&options, &mut []).await;
+        target.close().await;
+        result.outcomes.clone()
+    }
+}
+
+/// Takes `need` out of a profile, at the key that would supply it.
+pub(super) fn withdraw(profile: &mut Profile, need: Need) {
+    match need {
+        Need::Sign => profile.credentials.signing_key = None,
+        Need::Short => {
+            profile.credentials.signing_key = None;
+            profile.credentials.bypass_key = None;
+            profile.credentials.short_login = None;
+        }
+        Need::Service => profile.service = None,
+        Need::TwoUsers => profile.users.count = 1,
+        Need::Password => profile.credentials.wrong_password_user = None,
+        Need::OAuth => profile.users.oauth_providers.clear(),
+        Need::OAuthAuto => profile.users.oauth_automatic = false,
+        Need::States => profile.users.states.clear(),
+        Need::Prompts => profile.prompts.clear(),
+        Need::Trigger(trigger) => {
+            profile.triggers.remove(&trigger);
+        }
+        Need::Raw => profile.limits.raw_frames = false,
+        // The default reference is neither behind TLS nor signs asymmetrically.
+        Need::Tls | Need::Jwks => {}
+        Need::Frontend => profile.urls.frontend = None,
+        Need::Browser => profile.browser = None,
+        Need::Launch => profile.independence.launch_auth = None,
+        Need::Source => profile.independence.source = None,
+        Need::Databases => profile.independence.auth_database = None,
+    }
+}
