@@ -1,3 +1,4 @@
 //! `netra-check`: a conformance checker for deployed Netra Apex environments.
+pub mod cli;
 pub mod model;
 pub mod profile;
