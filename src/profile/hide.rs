@@ -13,7 +13,10 @@ use super::tree::{Node, Path, Value};
 pub(super) fn hidden(text: &str, root: Option<&Node>) -> String {
     let mut ranges = Vec::new();
     match root {
-        Some(root) => collect(root, &Path::default(), false, &mut ranges),
+        Some(root) => {
+            collect(root, &Path::default(), false, &mut ranges);
+            user_information(text, &mut ranges);
+        }
         None => guess(text, &mut ranges),
     }
     let mut octets = text.as_bytes().to_vec();
@@ -49,6 +52,17 @@ fn collect(node: &Node, path: &Path, hide: bool, ranges: &mut Vec<Range<usize>>)
         Value::Null => {}
         _ if hide => ranges.push(node.span.start..node.span.end),
         _ => {}
+    }
+}
+
+/// The part before the `@` of every URL: no key is the place for it.
+fn user_information(text: &str, ranges: &mut Vec<Range<usize>>) {
+    for (scheme_end, separator) in text.match_indices("://") {
+        let start = scheme_end + separator.len();
+        let authority = text[start..].split(|c: char| c == '/' || c == '?' || c.is_whitespace()).next().unwrap_or("");
+        if let Some(at) = authority.rfind('@') {
+            ranges.push(start..start + at);
+        }
     }
 }
 
