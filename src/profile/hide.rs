@@ -19,28 +19,39 @@ pub(super) fn hidden(text: &str, root: Option<&Node>) -> String {
         }
         None => guess(text, &mut ranges),
     }
+    blanked(text, ranges)
+}
+
+/// `text` with what stands before the `@` of its URLs replaced by `*`.
+pub(super) fn without_user_information(text: &str) -> String {
+    let mut ranges = Vec::new();
+    user_information(text, &mut ranges);
+    blanked(text, ranges)
+}
+
+fn blanked(text: &str, ranges: Vec<Range<usize>>) -> String {
     let mut octets = text.as_bytes().to_vec();
-    for octet in ranges.into_iter().flatten().filter_map(|position| octets_at(position, text)) {
-        octets[octet] = b'*';
+    for range in ranges {
+        let hidden = octets.get_mut(range).into_iter().flatten();
+        hidden.filter(|octet| !matches!(octet, b'\n' | b'\r')).for_each(|octet| *octet = b'*');
     }
     // Whole characters are replaced, so this is UTF-8 still.
     String::from_utf8(octets).unwrap_or_default()
-}
-
-fn octets_at(position: usize, text: &str) -> Option<usize> {
-    (!matches!(text.as_bytes().get(position)?, b'\n' | b'\r')).then_some(position)
 }
 
 fn collect(node: &Node, path: &Path, hide: bool, ranges: &mut Vec<Range<usize>>) {
     let hide = hide || shape::is_secret(path);
     match &node.value {
         Value::Map(entries) => {
-            let source = shape::is_secret(path);
             for entry in entries {
-                let path = path.join(&entry.key);
-                let unknown = shape::at(&path).is_none();
                 // `{file: PATH}` says where a secret is, not what it is.
-                collect(&entry.node, &path, unknown || (hide && !source), ranges);
+                let tells_where = shape::is_secret(path)
+                    && matches!(
+                        (entry.key.as_str(), &entry.node.value),
+                        ("file", Value::String { .. }) | ("command", Value::List(_))
+                    );
+                let path = path.join(&entry.key);
+                collect(&entry.node, &path, (hide && !tells_where) || shape::at(&path).is_none(), ranges);
             }
         }
         Value::List(items) => {
@@ -66,18 +77,29 @@ fn user_information(text: &str, ranges: &mut Vec<Range<usize>>) {
     }
 }
 
+/// `${VARIABLE}` or `${VARIABLE:?message}` and nothing else.
 fn is_reference(text: &str) -> bool {
-    text.starts_with("${") && text.ends_with('}') && !text.contains(":-") && text.matches('{').count() == 1
+    let inside = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')).unwrap_or_default();
+    let name = inside.split_once(":?").map_or(inside, |(name, _)| name);
+    !name.is_empty() && !inside.contains('}') && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
+/// Hides by the sound of names, where there is no tree.
 fn guess(text: &str, ranges: &mut Vec<Range<usize>>) {
-    const SOUNDS_SECRET: [&str; 9] = ["pass", "secret", "token", "key", "dsn", "auth", "backend", "access", "refresh"];
+    const SECRET_SECTIONS: [&str; 4] = ["headers", "credentials", "service", "proxy"];
+    const SOUNDS_SECRET: [&str; 8] = ["pass", "secret", "token", "key", "dsn", "access", "refresh", "databases"];
     let mut start = 0;
+    let mut in_secret_section = false;
     for line in text.split_inclusive('\n') {
-        let value = line.find([':', '=']).map_or(0, |colon| colon + 1);
-        let name = line[..value].to_ascii_lowercase();
-        // A line without a key may be the rest of a secret that runs over several lines.
-        if value == 0 || SOUNDS_SECRET.iter().any(|sound| name.contains(sound)) || line.contains('@') {
+        let value = line.find([':', '=']).map_or(0, |separator| separator + 1);
+        if line.starts_with(|first: char| first.is_ascii_alphabetic() || matches!(first, '"' | '\'' | '{')) {
+            let name = line.trim_start_matches(['"', '\'', '{', ' ']);
+            in_secret_section = SECRET_SECTIONS.iter().any(|section| name.starts_with(section));
+        }
+        // A line with braces holds several names.
+        let names = if line.contains('{') { line } else { &line[..value] }.to_ascii_lowercase();
+        let sounds = SOUNDS_SECRET.iter().any(|sound| names.contains(sound));
+        if in_secret_section || sounds || line.contains('@') {
             ranges.push(start + value..start + line.len());
         }
         start += line.len();

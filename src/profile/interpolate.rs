@@ -15,7 +15,7 @@ pub(super) enum Fault {
         /// It is set, to nothing.
         empty: bool,
     },
-    /// Not one of the three forms; the words say why.
+    /// Not one of the three forms; the words say why, without what may be a secret.
     Malformed(String),
 }
 
@@ -57,7 +57,7 @@ fn evaluate(expression: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result
     let end = expression.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(expression.len());
     let (name, form) = expression.split_at(end);
     if name.is_empty() || name.starts_with(|first: char| first.is_ascii_digit()) {
-        return Err(Fault::Malformed(format!("`${{{expression}}}` names no variable")));
+        return Err(Fault::Malformed("a `${…}` names no variable".into()));
     }
     if form.contains("${") {
         return Err(Fault::Malformed(format!("`${{{name}…}}` holds another variable, which is not possible")));
@@ -75,7 +75,7 @@ fn evaluate(expression: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result
     } else if let Some(message) = form.strip_prefix(":?") {
         Err(missing(Some(message.trim().to_owned()).filter(|message| !message.is_empty())))
     } else {
-        Err(Fault::Malformed(format!("`${{{expression}}}` has an unknown form")))
+        Err(Fault::Malformed(format!("`${{{name}…}}` has an unknown form")))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where layers come from: built-in files, files on disk, `--set`, and the program itself.
 
-use std::path::{Path as FilePath, PathBuf};
+use std::path::{Component, Path as FilePath, PathBuf};
 
 use super::diagnostic::{Problem, Source};
 use super::hide::hidden;
@@ -30,6 +30,8 @@ pub(super) enum Kind {
     Set,
     /// The program: `${…}` is text here.
     Program,
+    /// What follows from the layers below.
+    Derived,
 }
 
 /// One layer, parsed.
@@ -86,6 +88,8 @@ pub(super) struct Layers {
     pub(super) list: Vec<Layer>,
     /// Indices into `list`, lowest layer first.
     pub(super) order: Vec<usize>,
+    /// A file in the chain could not be had, so what is missing may stand there.
+    pub(super) broken: bool,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -100,6 +104,7 @@ impl Layers {
                 return layers;
             }
         };
+        let mut chain = Vec::new();
         let mut next = Some(found);
         while let Some(found) = next.take() {
             let layer = layers.push(&found);
@@ -107,9 +112,11 @@ impl Layers {
             if layers.list[layer].is_default() {
                 break;
             }
-            next = match layers.parent(layer, &found, directory) {
+            chain.push(found);
+            next = match layers.parent(layer, &chain, directory) {
                 Ok(parent) => Some(parent),
                 Err(problem) => {
+                    layers.broken = true;
                     layers.problems.push(*problem);
                     find(DEFAULT, directory, directory, None).ok()
                 }
@@ -118,26 +125,27 @@ impl Layers {
         layers
     }
 
-    fn parent(&self, layer: usize, found: &Found, directory: &FilePath) -> Result<Found, Box<Problem>> {
+    /// What `layer`, the last of `chain`, inherits.
+    fn parent(&mut self, layer: usize, chain: &[Found], directory: &FilePath) -> Result<Found, Box<Problem>> {
         let entry = self.list[layer].root.as_ref().and_then(|root| root.entry("inherits"));
-        let Some(Value::String { text, .. }) = entry.map(|entry| &entry.node.value) else {
+        let (Some(entry), Some(found)) = (entry, chain.last()) else {
             return find(DEFAULT, directory, directory, None);
         };
-        let span = entry.map(|entry| entry.node.span);
+        let Value::String { text, .. } = &entry.node.value else {
+            // `inherits: null` is none; the schema speaks of anything else.
+            self.broken = !matches!(entry.node.value, Value::Null);
+            return find(DEFAULT, directory, directory, None);
+        };
+        let span = entry.node.span;
         // A file may extend the built-in profile whose name it bears.
         let above = (found.name == *text && found.kind == Kind::File).then_some(found);
-        let parent = find(text, directory, &found.base, above).map_err(|problem| match span {
-            Some(span) => Box::new(problem.at(span, "inherited here")),
-            None => problem,
-        })?;
-        let chain = || self.order.iter().rev().map(|index| self.list[*index].label.as_str());
-        if chain().any(|label| label == parent.label) {
-            let circle = chain().chain([parent.label.as_str()]).collect::<Vec<_>>().join(" → ");
+        let parent = find(text, directory, &found.base, above)
+            .map_err(|problem| Box::new(problem.at(span, "inherited here")))?;
+        if chain.iter().any(|found| found.identity == parent.identity) {
+            let labels = chain.iter().chain([&parent]).map(|found| found.label.as_str());
+            let circle = labels.collect::<Vec<_>>().join(" → ");
             let problem = Problem::new(format!("`inherits` goes round in a circle: {circle}"));
-            return Err(Box::new(match span {
-                Some(span) => problem.at(span, "closes the circle").help("take this `inherits` away"),
-                None => problem,
-            }));
+            return Err(Box::new(problem.at(span, "closes the circle").help("take this `inherits` away")));
         }
         Ok(parent)
     }
@@ -157,7 +165,7 @@ impl Layers {
                 root = None;
             }
         }
-        let Found { name, label, text, base, kind } = found.clone();
+        let Found { name, label, text, base, kind, .. } = found.clone();
         self.list.push(Layer { label, name, text, base, kind, root });
         index
     }
@@ -166,6 +174,13 @@ impl Layers {
     pub(super) fn add_overrides(&mut self, overrides: &Overrides, directory: &FilePath) {
         for assignment in &overrides.assignments {
             self.add_assignment(&overrides.label, assignment, directory, Kind::Program);
+        }
+    }
+
+    /// Adds what follows from the layers so far.
+    pub(super) fn add_derived(&mut self, derived: &Overrides, directory: &FilePath) {
+        for assignment in &derived.assignments {
+            self.add_assignment(&derived.label, assignment, directory, Kind::Derived);
         }
     }
 
@@ -255,6 +270,8 @@ fn assignment(text: &str, layer: usize, problems: &mut Vec<Problem>) -> Option<N
 #[derive(Clone, Debug)]
 struct Found {
     name: String,
+    /// Equal for two ways to one file.
+    identity: PathBuf,
     label: String,
     text: String,
     base: PathBuf,
@@ -284,6 +301,7 @@ fn find(
     if let Some((name, text)) = built_in {
         return Ok(Found {
             name: (*name).to_owned(),
+            identity: PathBuf::from(format!("built-in {name}")),
             label: format!("built-in {name}.yaml"),
             text: (*text).to_owned(),
             base: directory.to_owned(),
@@ -299,8 +317,7 @@ fn find(
 }
 
 fn read(file: &FilePath, directory: &FilePath) -> Result<Found, Box<Problem>> {
-    let label = file.strip_prefix(directory).unwrap_or(file).display().to_string();
-    let label = label.strip_prefix("./").unwrap_or(&label).to_owned();
+    let label = tidy(file.strip_prefix(directory).unwrap_or(file)).display().to_string();
     let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     if [super::LOCAL, DEFAULT].contains(&name.as_str()) {
         let problem = Problem::new(format!("`{label}` bears the name of a built-in profile"));
@@ -311,6 +328,7 @@ fn read(file: &FilePath, directory: &FilePath) -> Result<Found, Box<Problem>> {
     match std::fs::read(file).map(String::from_utf8) {
         Ok(Ok(text)) => Ok(Found {
             name,
+            identity: file.canonicalize().unwrap_or_else(|_| file.to_owned()),
             label,
             text: text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text),
             base: file.parent().unwrap_or(directory).to_owned(),
@@ -322,6 +340,21 @@ fn read(file: &FilePath, directory: &FilePath) -> Result<Found, Box<Problem>> {
                 .help("a name without `/` and `.yaml` is looked for in `./profiles` and among the built-in ones"),
         )),
     }
+}
+
+/// Without `.` and, where a name precedes it, `..`: for a person, not for opening.
+fn tidy(path: &FilePath) -> PathBuf {
+    let mut tidy = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(tidy.components().next_back(), Some(Component::Normal(_))) => {
+                tidy.pop();
+            }
+            component => tidy.push(component),
+        }
+    }
+    tidy
 }
 
 /// Without the number of the operating system's error.

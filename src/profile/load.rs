@@ -39,7 +39,6 @@ impl fmt::Debug for LoadRequest<'_> {
 }
 
 /// A profile, and where each of its values was written.
-#[derive(Debug)]
 pub struct Loaded {
     /// The profile.
     pub profile: Profile,
@@ -47,6 +46,13 @@ pub struct Loaded {
     pub warnings: Diagnostics,
     tree: Node,
     layers: Layers,
+}
+
+impl fmt::Debug for Loaded {
+    // The tree holds the secrets in the clear.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loaded").field("profile", &self.profile).field("layers", &self.layers()).finish_non_exhaustive()
+    }
 }
 
 impl Loaded {
@@ -57,13 +63,9 @@ impl Loaded {
 
     /// What the profile is made of, lowest layer first.
     pub fn layers(&self) -> Vec<&str> {
-        let mut labels: Vec<&str> = self
-            .layers
-            .order
-            .iter()
-            .filter_map(|index| self.layers.list.get(*index))
-            .map(|l| l.label.as_str())
-            .collect();
+        let layers = self.layers.order.iter().filter_map(|index| self.layers.list.get(*index));
+        let mut labels: Vec<&str> =
+            layers.filter(|layer| layer.kind != Kind::Derived).map(|layer| layer.label.as_str()).collect();
         labels.dedup();
         labels
     }
@@ -100,29 +102,34 @@ pub fn load(request: LoadRequest<'_>) -> Result<Loaded, Diagnostics> {
     let mut unusable = Vec::new();
     fill_in(&mut tree, &layers, request.env, &mut unusable, &mut problems);
     let mut unfetched = Vec::new();
-    secrets::fetch(&mut tree, &Path::default(), &layers, &unusable, &mut unfetched);
+    secrets::fetch(&mut tree, &Path::default(), &layers, &mut unusable, &mut unfetched);
+    derive_allow(&mut tree, &mut layers, request.directory, &unusable);
     for (path, problem) in unfetched {
         unusable.push(path);
         problems.push(problem);
     }
-    derive_allow(&mut tree, &mut layers, request.directory, &unusable);
 
     let mut usable = tree.clone();
-    unusable.iter().for_each(|path| usable.remove(path));
+    // Text that could not be filled in is text still, so that its neighbours can be judged.
+    unusable.iter().filter(|path| !shape::is_free_text(path)).for_each(|path| usable.remove(path));
     for (path, problem) in shape::judge(&usable) {
         problems.push(problem);
-        unusable.push(path);
+        // Half a source of a secret is no secret.
+        let secret = path.ancestors().find(shape::is_secret);
+        let whole = secret.unwrap_or(path);
+        usable.remove(&whole);
+        unusable.push(whole);
     }
-    unusable.iter().for_each(|path| usable.remove(path));
 
     let mut resolver = Resolver::new(&tree, &layers, &unusable);
     let profile = match serde_json::from_value::<RawProfile>(usable.to_json()) {
         Ok(raw) => resolver.profile(raw),
-        Err(error) => {
-            // The schema is generated from the types that are read here.
+        // The schema is generated from the types that are read here; what it let pass is read.
+        Err(error) if problems.is_empty() => {
             problems.push(Problem::new(format!("the profile cannot be read: {error}")));
             None
         }
+        Err(_) => None,
     };
     problems.append(&mut resolver.problems);
     let sources = layers.sources();
@@ -254,7 +261,7 @@ fn derive_allow(tree: &mut Node, layers: &mut Layers, directory: &FilePath, unus
     let production = environment.as_ref().is_none_or(|environment| environment == "production");
     let effects = if production { vec!["read"] } else { vec!["read", "create", "revoke"] };
     let word = environment.as_ref().and_then(serde_json::Value::as_str).unwrap_or("unknown");
-    layers.add_overrides(&Overrides::new(format!("environment {word}")).set("allow", effects), directory);
+    layers.add_derived(&Overrides::new(format!("environment {word}")).set("allow", effects), directory);
     if let Some(root) = layers.list.last().and_then(|layer| layer.root.clone()) {
         tree.overlay(&root, &Path::default(), &shape::is_secret);
     }

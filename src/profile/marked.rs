@@ -70,11 +70,15 @@ impl<'t> Reader<'t, '_> {
             Some(Err(error)) => {
                 let at = error.marker().index();
                 let message = format!("not YAML: {}", error.info());
-                Err(Box::new(
-                    Problem::new(message).at(self.span(at, at + 1), "here").help(
-                        "indent with spaces; quote a value that holds `: `, ` #` or begins with one of `*&!|>%@`",
-                    ),
-                ))
+                let span = self.span(at, at + 1);
+                let line_start = self.text[..span.start].rfind('\n').map_or(0, |newline| newline + 1);
+                let line = self.text[line_start..].lines().next().unwrap_or_default();
+                let help = if line.contains(": ${") && line.contains(": {") {
+                    "between `{` and `}` a variable needs quotes: `{key: \"${VARIABLE}\"}`"
+                } else {
+                    "indent with spaces; quote a value that holds `: `, ` #` or begins with one of `*&!|>%@`"
+                };
+                Err(Box::new(Problem::new(message).at(span, "here").help(help)))
             }
             None => Ok((Event::StreamEnd, self.span(usize::MAX, usize::MAX))),
         }

@@ -5,16 +5,19 @@
 //! `flatten`, no `untagged`, no optional struct: each would turn a precise complaint into "matches
 //! none of the alternatives".
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::fmt;
+mod numbers;
+mod values;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
-use serde::{Deserialize as DeserializeDerive, de::value::SeqAccessDeserializer};
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub(super) use numbers::{RawLimits, RawPace, RawThresholds};
+pub(super) use values::{RawAction, RawSecret};
 
 /// What is known about an environment before it is asked: one layer of a profile.
-#[derive(Debug, Default, DeserializeDerive, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Profile")]
 pub(super) struct RawProfile {
@@ -68,7 +71,7 @@ pub(super) struct RawProfile {
     pub(super) origin: Option<RawBinding>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, DeserializeDerive, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(inline)]
 pub(super) enum RawEnvironment {
@@ -78,7 +81,7 @@ pub(super) enum RawEnvironment {
     Production,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, DeserializeDerive, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(inline)]
 pub(super) enum RawMethod {
@@ -89,7 +92,7 @@ pub(super) enum RawMethod {
     Tokens,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, DeserializeDerive, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(inline)]
 pub(super) enum RawEffect {
@@ -100,7 +103,7 @@ pub(super) enum RawEffect {
     Disrupt,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, DeserializeDerive, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(inline)]
 pub(super) enum RawConsent {
@@ -108,7 +111,7 @@ pub(super) enum RawConsent {
     Automatic,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, DeserializeDerive, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(inline)]
 pub(super) enum RawBinding {
@@ -117,7 +120,7 @@ pub(super) enum RawBinding {
 }
 
 /// Base URLs of the environment's origins.
-#[derive(Debug, Default, DeserializeDerive, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawUrls {
     /// Auth service, `http` or `https`.
@@ -131,7 +134,7 @@ pub(super) struct RawUrls {
 }
 
 /// How TLS is verified.
-#[derive(Debug, Default, DeserializeDerive, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawTls {
     /// PEM file of additional trusted authorities, relative to this file.
@@ -145,7 +148,7 @@ pub(super) struct RawTls {
 }
 
 /// HTTP CONNECT proxy.
-#[derive(Debug, Default, DeserializeDerive, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawProxy {
     /// `http://host:port`, perhaps with user information, and so a secret.
@@ -154,26 +157,8 @@ pub(super) struct RawProxy {
     pub(super) except: Vec<String>,
 }
 
-/// How hard the target may be pushed; 0 means no bound.
-#[derive(Debug, Default, DeserializeDerive, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct RawPace {
-    /// Checks side by side.
-    #[schemars(range(min = 0, max = 10_000))]
-    pub(super) jobs: Option<u32>,
-    /// Open connections.
-    #[schemars(range(min = 0, max = 100_000))]
-    pub(super) connections: Option<u32>,
-    /// HTTP requests and upgrades a second.
-    #[schemars(range(min = 0, max = 100_000))]
-    pub(super) requests_per_s: Option<u32>,
-    /// Open sockets of one user.
-    #[schemars(range(min = 0, max = 10_000))]
-    pub(super) sockets_per_user: Option<u32>,
-}
-
 /// How a login is made.
-#[derive(Debug, Default, DeserializeDerive, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawCredentials {
     /// The way to a token set.
@@ -193,7 +178,7 @@ pub(super) struct RawCredentials {
 }
 
 /// Key that signs access tokens.
-#[derive(Debug, Default, DeserializeDerive, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawSigningKey {
     /// `HS256`.
@@ -207,7 +192,7 @@ pub(super) struct RawSigningKey {
 }
 
 /// A user that exists in the environment.
-#[derive(Debug, Default, DeserializeDerive, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawSubject {
     /// The claim `sub` of its tokens.
@@ -217,7 +202,7 @@ pub(super) struct RawSubject {
 }
 
 /// A user with a password.
-#[derive(Debug, Default, DeserializeDerive, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawLogin {
     /// Its address.
@@ -227,7 +212,7 @@ pub(super) struct RawLogin {
 }
 
 /// Ready-made tokens of one user.
-#[derive(Debug, Default, DeserializeDerive, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawTokens {
     /// Access token.
@@ -237,7 +222,7 @@ pub(super) struct RawTokens {
 }
 
 /// Service credentials for `/auth/validate`.
-#[derive(Debug, Default, DeserializeDerive, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawService {
     /// `X-Service-ID`.
@@ -247,7 +232,7 @@ pub(super) struct RawService {
 }
 
 /// What is known about users.
-#[derive(Debug, Default, DeserializeDerive, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawUsers {
     /// Domain of the test users `netra-check+NN@domain`.
@@ -264,7 +249,7 @@ pub(super) struct RawUsers {
 }
 
 /// How situations are provoked. Without its trigger a check is *not verified*.
-#[derive(Debug, Default, DeserializeDerive, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawTriggers {
     /// The agent fails.
@@ -292,7 +277,7 @@ pub(super) struct RawTriggers {
 }
 
 /// A message that brings a situation about.
-#[derive(Debug, Default, DeserializeDerive, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawPrompt {
     /// The user message.
@@ -311,7 +296,7 @@ pub(super) struct RawPrompt {
 }
 
 /// A service that is taken down and brought up again.
-#[derive(Debug, Default, DeserializeDerive, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawOutage {
     /// Takes it down: a URL (POST), or a program and its arguments.
@@ -320,70 +305,8 @@ pub(super) struct RawOutage {
     pub(super) up: Option<RawAction>,
 }
 
-/// Time windows of the contract, in seconds.
-#[derive(Debug, Default, DeserializeDerive, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct RawThresholds {
-    /// Direct answers to client frames.
-    #[schemars(range(min = 0.001, max = 3_600))]
-    pub(super) reply_s: Option<f64>,
-    /// `connection_established` after 101.
-    #[schemars(range(min = 0.001, max = 3_600))]
-    pub(super) welcome_s: Option<f64>,
-    /// Fast layer: `agent_started` after the request, a tool's own overhead.
-    #[schemars(range(min = 0.001, max = 3_600))]
-    pub(super) fast_s: Option<f64>,
-    /// Medium layer: gaps between `agent_thinking` and `partial_result`.
-    #[schemars(range(min = 0.001, max = 3_600))]
-    pub(super) medium_s: Option<f64>,
-    /// First `partial_result` after the first `agent_started`.
-    #[schemars(range(min = 0.001, max = 3_600))]
-    pub(super) first_content_s: Option<f64>,
-    /// A whole run.
-    #[schemars(range(min = 0.001, max = 3_600))]
-    pub(super) run_s: Option<f64>,
-    /// `agent_error` after the request, the trigger's `fails_within_s` apart.
-    #[schemars(range(min = 0.001, max = 3_600))]
-    pub(super) agent_error_s: Option<f64>,
-    /// Last event after `stop_agent`.
-    #[schemars(range(min = 0.001, max = 3_600))]
-    pub(super) stop_s: Option<f64>,
-    /// Connect to first replayed frame.
-    #[schemars(range(min = 0.001, max = 3_600))]
-    pub(super) restore_s: Option<f64>,
-}
-
-/// Deadlines and floors of the checker.
-#[derive(Debug, Default, DeserializeDerive, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct RawLimits {
-    /// One check, without waiting for its turn.
-    #[schemars(range(min = 1, max = 120))]
-    pub(super) check_s: Option<f64>,
-    /// The whole run.
-    #[schemars(range(min = 1, max = 86_400))]
-    pub(super) run_s: Option<f64>,
-    /// Connecting, TLS included.
-    #[schemars(range(min = 0.001, max = 120))]
-    pub(super) connect_s: Option<f64>,
-    /// One HTTP answer.
-    #[schemars(range(min = 0.001, max = 120))]
-    pub(super) request_s: Option<f64>,
-    /// Reads after writes are polled so long; 0 reads once.
-    #[schemars(range(min = 0, max = 120))]
-    pub(super) settle_s: Option<f64>,
-    /// Floor of a short token's life.
-    #[schemars(range(min = 1, max = 120))]
-    pub(super) short_token_s: Option<f64>,
-    /// New connections over which a fact that must hold on every replica is repeated.
-    #[schemars(range(min = 1, max = 100))]
-    pub(super) fresh_connections: Option<u32>,
-    /// No intermediary repairs malformed octets on their way.
-    pub(super) raw_frames: Option<bool>,
-}
-
 /// What must be true before the checks begin.
-#[derive(Debug, Default, DeserializeDerive, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawReady {
     /// Shared budget of all steps.
@@ -392,7 +315,7 @@ pub(super) struct RawReady {
 }
 
 /// What the scenario `independence` needs.
-#[derive(Debug, Default, DeserializeDerive, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawIndependence {
     /// Commands that start the services on loopback.
@@ -409,7 +332,7 @@ pub(super) struct RawIndependence {
 }
 
 /// Commands that start the services on loopback: program and arguments, no shell. `{self}` stands for this executable.
-#[derive(Debug, Default, DeserializeDerive, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawLaunch {
     /// Auth service; `{auth_port}` is filled in.
@@ -421,7 +344,7 @@ pub(super) struct RawLaunch {
 }
 
 /// DSNs of both services' databases.
-#[derive(Debug, Default, DeserializeDerive, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawDatabases {
     /// The auth service's.
@@ -431,7 +354,7 @@ pub(super) struct RawDatabases {
 }
 
 /// A browser, for the checks that need one.
-#[derive(Debug, Default, DeserializeDerive, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawBrowser {
     /// Program and arguments, no shell.
@@ -440,94 +363,11 @@ pub(super) struct RawBrowser {
 }
 
 /// What the exit code insists on.
-#[derive(Debug, Default, DeserializeDerive, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawGate {
     /// Globs of the checks that must be judged; empty: those that declare it.
     pub(super) required: Vec<String>,
     /// A deviation from a SHOULD gates, too.
     pub(super) strict: Option<bool>,
-}
-
-/// A secret. Files write it out or say where it is; before this type is read, it has been fetched.
-#[derive(Clone, DeserializeDerive)]
-#[serde(transparent)]
-pub(super) struct RawSecret(pub(super) String);
-
-impl fmt::Debug for RawSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("«secret»")
-    }
-}
-
-impl JsonSchema for RawSecret {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Secret".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        // One type list instead of alternatives, so that each complaint names the key at fault.
-        // `writeOnly` is the standard's word for a password; the loader hides what bears it.
-        json_schema!({
-            "writeOnly": true,
-            "type": ["string", "object"],
-            "properties": {
-                "file": {"type": "string", "description": "File that holds the secret, relative to this one."},
-                "command": {
-                    "type": "array", "items": {"type": "string"}, "minItems": 1,
-                    "description": "Program and arguments, no shell; prints the secret within 10 s."
-                }
-            },
-            "additionalProperties": false,
-            "minProperties": 1,
-            "maxProperties": 1
-        })
-    }
-}
-
-/// A URL (POST), or a program and its arguments.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum RawAction {
-    Request(String),
-    Command(Vec<String>),
-}
-
-impl<'de> Deserialize<'de> for RawAction {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = RawAction;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a URL, or a program and its arguments")
-            }
-
-            fn visit_str<E: de::Error>(self, url: &str) -> Result<RawAction, E> {
-                Ok(RawAction::Request(url.to_owned()))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, arguments: A) -> Result<RawAction, A::Error> {
-                Vec::deserialize(SeqAccessDeserializer::new(arguments)).map(RawAction::Command)
-            }
-        }
-        deserializer.deserialize_any(Either)
-    }
-}
-
-impl JsonSchema for RawAction {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Action".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": ["string", "array"], "items": {"type": "string"}, "minItems": 1})
-    }
 }

@@ -23,20 +23,21 @@ pub(super) fn fetch(
     node: &mut Node,
     path: &Path,
     layers: &Layers,
-    unusable: &[Path],
+    unusable: &mut Vec<Path>,
     problems: &mut Vec<(Path, Problem)>,
 ) {
-    if unusable.iter().any(|unusable| unusable.starts_with(path)) && shape::is_secret(path) {
-        return;
-    }
     if shape::is_secret(path) {
-        if let Some(source) = SecretSource::of(node) {
+        if unusable.iter().any(|unusable| unusable.starts_with(path)) {
+            node.value = stand_in();
+            unusable.push(path.clone());
+        } else if let Some(source) = SecretSource::of(node) {
             let base = layers.list.get(node.span.layer).map_or(FilePath::new("."), |layer| layer.base.as_path());
             match source.fetch(base) {
                 Ok(text) => node.value = Value::String { text, plain: false },
                 Err((reason, help)) => {
                     let problem = Problem::new(format!("`{path}` cannot be fetched: {reason}"));
                     problems.push((path.clone(), problem.at(node.span, source.label()).help(help)));
+                    node.value = stand_in();
                 }
             }
         }
@@ -55,6 +56,11 @@ pub(super) fn fetch(
         }
         _ => {}
     }
+}
+
+/// Stands for a secret that could not be had, while the rest is judged.
+fn stand_in() -> Value {
+    Value::String { text: "unknown".into(), plain: false }
 }
 
 enum SecretSource {

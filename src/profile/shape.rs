@@ -61,6 +61,11 @@ pub(super) fn admits_string(path: &Path) -> bool {
     at(path).is_none_or(|schema| types(schema).contains(&"string"))
 }
 
+/// Whether any string fits at `path`.
+pub(super) fn is_free_text(path: &Path) -> bool {
+    at(path).is_some_and(|schema| types(schema).contains(&"string") && schema.get("enum").is_none())
+}
+
 /// The keys that a mapping at `path` may have.
 pub(super) fn keys(path: &Path) -> Vec<&'static str> {
     let properties = at(path).and_then(|schema| schema.get("properties")).and_then(Value::as_object);
@@ -102,12 +107,24 @@ pub(super) fn judge(tree: &Node) -> Vec<(Path, Problem)> {
                 let problem = unknown_key(tree, &path);
                 problems.push((path, problem));
             }
-        } else if let Some(node) = tree.at(&path) {
+        } else if let Some(node) = tree.at(&path)
+            && !said_by_the_other(node, &path, error.kind())
+        {
             let problem = wrong_value(node, &path, error.kind());
             problems.push((path, problem));
         }
     }
     problems
+}
+
+/// A closed list of words complains twice of anything but a string: of the word, or of the type.
+fn said_by_the_other(node: &Node, path: &Path, kind: &Kind) -> bool {
+    let closed = at(path).is_some_and(|schema| schema.get("enum").is_some());
+    match kind {
+        Kind::Type { .. } => closed && word(node).is_some(),
+        Kind::Enum { .. } => word(node).is_none(),
+        _ => false,
+    }
 }
 
 fn unknown_key(tree: &Node, path: &Path) -> Problem {
@@ -134,7 +151,8 @@ fn wrong_value(node: &Node, path: &Path, kind: &Kind) -> Problem {
     let schema = at(path).unwrap_or(&Value::Null);
     let (message, label, help) = match kind {
         Kind::Type { .. } => {
-            let found = found(&node.value);
+            let whole = types(schema) == ["integer"] && matches!(node.value, Yaml::Number(_));
+            let found = if whole { "no whole number" } else { found(&node.value) };
             (format!("`{path}` must be {}", wanted(schema)), format!("is {found}"), type_help(node, schema))
         }
         Kind::Enum { options } => {

@@ -1,5 +1,6 @@
 //! The resolved profile as YAML: secrets hidden, each value followed by its source.
 
+use super::hide::without_user_information;
 use super::layers::Layers;
 use super::shape;
 use super::tree::{Node, Path, Value};
@@ -15,11 +16,12 @@ pub(super) fn resolved(tree: &Node, layers: &Layers) -> String {
     }
     // One column for the sources, unless a value is far too long for it.
     let fits = lines.iter().map(|line: &Line| line.text.chars().count()).filter(|width| *width <= 60);
-    let column = fits.max().unwrap_or(0) + 2;
-    lines.into_iter().fold(String::new(), |text, Line { text: line, source }| match source {
-        Some(source) => format!("{text}{line:<column$}# {source}\n"),
+    let column = fits.max().unwrap_or(0);
+    let text = lines.into_iter().fold(String::new(), |text, Line { text: line, source }| match source {
+        Some(source) => format!("{text}{line:<column$}  # {source}\n"),
         None => format!("{text}{line}\n"),
-    })
+    });
+    without_user_information(&text)
 }
 
 struct Line {

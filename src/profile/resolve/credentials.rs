@@ -50,7 +50,13 @@ impl Resolver<'_> {
             let problem = Problem::new(format!("`{slug}` is closed in production (contract, section 2)"))
                 .help("use `password`, `tokens` or `signing-key`");
             let place = self.span(&method_at).zip(self.span(&Path::dotted("environment")));
+            // Whoever spoke last is asked to think again.
             self.problems.push(match place {
+                Some((method, environment))
+                    if self.layers.height(environment.layer) > self.layers.height(method.layer) =>
+                {
+                    problem.at(environment, "production").because(method, format!("`{slug}` is inherited from here"))
+                }
                 Some((method, environment)) => problem.at(method, "closed").because(environment, "production"),
                 None => problem,
             });
