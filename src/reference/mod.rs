@@ -17,6 +17,7 @@ mod policy;
 mod seed;
 mod serve;
 mod site;
+mod tokens;
 
 pub use conduct::{Algorithm, Conduct, Settings, TlsIdentity};
 pub use facts::{Facts, PasswordUser, SigningKey, UserState};
