@@ -27,6 +27,8 @@ use super::{Conduct, ServeError};
 
 /// How long a peer may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Between attempts to accept when the system refuses.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 /// How long connections may take to end when they are cut.
 const CUT_WITHIN: Duration = Duration::from_secs(2);
 
@@ -113,21 +115,24 @@ impl Gate {
     }
 }
 
-/// Serves `router` on `listener` until shutdown; returns when every connection has ended.
+/// Serves `router` on `listener` until `shutdown`; returns when every connection has ended.
 pub(super) async fn listen(
     listener: TcpListener,
     router: Router,
     gate: Arc<Gate>,
-    site: Arc<Site>,
-) -> Result<(), ServeError> {
-    let door = Arc::new(Door::new(&site)?);
+    door: Arc<Door>,
+    shutdown: CancellationToken,
+) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = site.shutdown.cancelled() => break,
+            () = shutdown.cancelled() => break,
         };
-        // A peer that is gone before it was accepted is no fault of the listener.
-        let Ok((stream, _)) = accepted else { continue };
+        let Ok((stream, _)) = accepted else {
+            // Mostly too many open files, which some connection's end will mend.
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
         let Some(connection) = gate.admit() else {
             reset(stream);
             continue;
@@ -142,7 +147,6 @@ pub(super) async fn listen(
         });
     }
     gate.shut().await;
-    Ok(())
 }
 
 /// Ends a connection so that the peer sees a reset, not an end of file.
@@ -152,7 +156,7 @@ fn reset(stream: TcpStream) {
 }
 
 /// How a service greets new connections.
-struct Door {
+pub(super) struct Door {
     tls: Option<TlsAcceptor>,
     plain_accepted: bool,
     redirect_off_site: bool,
@@ -161,7 +165,8 @@ struct Door {
 }
 
 impl Door {
-    fn new(site: &Site) -> Result<Self, ServeError> {
+    /// The door of the services of this environment.
+    pub(super) fn of(site: &Site) -> Result<Self, ServeError> {
         let http = site.policy().http;
         Ok(Self {
             tls: acceptor(&site.conduct)?,
@@ -170,6 +175,11 @@ impl Door {
             title_case: !site.conduct.lower_case_headers(),
             closing: site.permitted().closing_http.on(),
         })
+    }
+
+    /// A door without TLS and without misconduct.
+    pub(super) const fn plain() -> Self {
+        Self { tls: None, plain_accepted: false, redirect_off_site: false, title_case: true, closing: false }
     }
 
     async fn welcome(&self, mut stream: TcpStream, router: Router, connection: Connection) {

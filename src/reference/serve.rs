@@ -1,14 +1,25 @@
 //! Starting and ending a reference.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::listen::{Gate, listen};
+use super::listen::{Door, Gate, listen};
 use super::site::Site;
-use super::{Conduct, Facts, backend, http_error};
+use super::{Conduct, Facts, auth, backend, control, frontend, http_error, provider};
+
+/// How long each request keeps the services' common turn where they are coupled.
+const COUPLED_WORK: Duration = Duration::from_millis(400);
+/// How long a slow start takes.
+const SLOW_START: Duration = Duration::from_secs(60);
 
 /// Listeners of the services to be served here, bound by the caller.
 #[derive(Debug, Default)]
@@ -104,6 +115,9 @@ pub enum ServeError {
     /// The signing key cannot be used.
     #[error("the reference's signing key is unusable")]
     SigningKey,
+    /// The defect `standalone-crashes`.
+    #[error("the auth service cannot start without the backend")]
+    Standalone,
 }
 
 /// Serves the reference until `shutdown`, then ends every connection and task before it returns.
@@ -116,16 +130,71 @@ pub async fn serve(
     conduct: Conduct,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
+    let is_alone = listeners.auth.is_some() && listeners.backend.is_none();
+    let shutdown = standalone(&conduct, is_alone, shutdown).await?;
     let addresses = Addresses::of(&listeners, &peers, &conduct)?;
     let facts = Facts::new(&conduct, addresses);
     let site = Arc::new(Site::new(conduct, facts, shutdown.clone())?);
-    let mut services = tokio::task::JoinSet::new();
-    if let Some(listener) = listeners.backend {
-        let router = http_error::finish(backend::router(&site)?, &site);
-        services.spawn(listen(listener, router, Arc::new(Gate::new(&shutdown)), site.clone()));
+    let (door, plain) = (Arc::new(Door::of(&site)?), Arc::new(Door::plain()));
+    let gate = || Arc::new(Gate::new(&shutdown));
+    let (auth_gate, backend_gate) = (gate(), gate());
+    let control = control::router([("auth", auth_gate.clone()), ("backend", backend_gate.clone())]);
+    let mut services = vec![
+        (listeners.auth, couple(auth::router(&site)?, &site, Duration::ZERO), auth_gate, door.clone()),
+        (listeners.frontend, frontend::router(&site), gate(), door.clone()),
+        (listeners.provider, provider::router(&site), gate(), door.clone()),
+        (listeners.control, control, gate(), plain),
+    ];
+    if listeners.backend.is_some() {
+        services.push((listeners.backend, couple(backend::router(&site)?, &site, COUPLED_WORK), backend_gate, door));
     }
-    while services.join_next().await.is_some() {}
+    let mut listening = JoinSet::new();
+    for (listener, router, gate, door) in services {
+        if let Some(listener) = listener {
+            listening.spawn(listen(listener, http_error::finish(router, &site), gate, door, shutdown.clone()));
+        }
+    }
+    while listening.join_next().await.is_some() {}
     site.tasks.close();
     site.tasks.wait().await;
     Ok(())
+}
+
+/// What an auth service without a backend does before it starts, and what will end it: `shutdown`
+/// and nothing unusual, when it is correct.
+async fn standalone(
+    conduct: &Conduct,
+    is_alone: bool,
+    shutdown: CancellationToken,
+) -> Result<CancellationToken, ServeError> {
+    if !is_alone {
+        return Ok(shutdown);
+    }
+    let process = conduct.policy.process;
+    if process.standalone_crashes.on() {
+        return Err(ServeError::Standalone);
+    }
+    if process.standalone_slow.on() {
+        tokio::select! {
+            () = tokio::time::sleep(SLOW_START) => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+    Ok(if process.standalone_ignores_sigterm.on() { CancellationToken::new() } else { shutdown })
+}
+
+/// Where services are coupled, each request waits for one turn that they share, and keeps it for `work`.
+fn couple(router: Router, site: &Arc<Site>, work: Duration) -> Router {
+    if !site.policy().process.auth_coupled_to_backend.on() {
+        return router;
+    }
+    router.layer(middleware::from_fn_with_state((site.clone(), work), take_turn))
+}
+
+async fn take_turn(State((site, work)): State<(Arc<Site>, Duration)>, request: Request, next: Next) -> Response {
+    {
+        let _turn = site.turn.lock().await;
+        tokio::time::sleep(work).await;
+    }
+    next.run(request).await
 }

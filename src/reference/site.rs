@@ -23,6 +23,8 @@ pub(super) struct Site {
     pub(super) dialect: Dialect,
     /// Asks the other services; trusts this environment's TLS authority.
     pub(super) client: reqwest::Client,
+    /// Held by one request at a time where the services are coupled.
+    pub(super) turn: tokio::sync::Mutex<()>,
     /// Ends everything.
     pub(super) shutdown: CancellationToken,
     /// Every task that is not bound to one connection; joined at shutdown.
@@ -38,6 +40,7 @@ impl Site {
             clock: Clock::new(conduct.contract.timestamp_forms(), permitted),
             dialect: Dialect::new(permitted),
             client: client(&conduct)?,
+            turn: tokio::sync::Mutex::default(),
             conduct,
             facts,
             shutdown,
