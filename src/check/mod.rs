@@ -5,9 +5,11 @@ mod admission;
 mod context;
 mod declaration;
 mod page;
+mod tally;
 mod verify;
 
 pub use admission::{Admission, Refusal, RefusalForm, Session};
 pub use context::Context;
 pub use declaration::{Body, Check, Flow, Run, RunWide, Waits};
 pub use page::{Catch, Page};
+pub use tally::Tally;
