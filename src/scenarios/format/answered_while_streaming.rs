@@ -69,7 +69,7 @@ async fn answered_before(
     let began = tokio::time::Instant::now();
     let mut open = Vec::new();
     for (request, due) in requests {
-        let id = cx.recorder().fresh_id();
+        let id = cx.target().unique(request.kind.slug());
         socket.send(&request.clone().id(id.as_str())).await;
         open.push((id, &request.kind, *due));
     }

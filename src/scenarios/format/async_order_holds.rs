@@ -19,7 +19,7 @@ async fn run(cx: &Context) -> Judgement {
     cx.step(format!("{count} numbered messages at once on one socket"));
     let mut asked = Vec::new();
     for number in 1..=count {
-        let id = cx.recorder().fresh_id();
+        let id = cx.target().unique("message");
         let content = format!("Number {number}.");
         let message = Message::new(Kind::UserMessage).with("content", content.as_str()).with("thread_id", thread);
         socket.send(&message.id(id.as_str())).await;
@@ -44,7 +44,7 @@ async fn run(cx: &Context) -> Judgement {
     )?;
 
     cx.step("the history over REST");
-    let call = cx.call(Endpoint::ListMessages)?.path_param("id", thread).query("limit", 100).bearer(&login.access);
+    let call = cx.call(Endpoint::ListMessages).path_param("id", thread).query("limit", 100).bearer(&login.access);
     let answer = call.send().await?;
     cx.success(Endpoint::ListMessages, &answer)?;
     let page = answer.logical_body(cx.contract(), Endpoint::ListMessages).unwrap_or_default();

@@ -9,7 +9,7 @@ async fn run(cx: &Context) -> Judgement {
     let mut first = None;
     for number in 1..=cx.profile().limits.fresh_connections.max(2) {
         cx.step(format!("fresh connection {number}"));
-        let answer = cx.call(Endpoint::WsConfig)?.fresh_connection().send().await?;
+        let answer = cx.call(Endpoint::WsConfig).fresh_connection().send().await?;
         cx.success(Endpoint::WsConfig, &answer)?;
         let (config, faults) = cx.contract().ws_config(answer.json.as_ref().unwrap_or_default());
         let told = faults.iter().map(|fault| format!("{}: {}", fault.value, fault.message)).collect::<Vec<_>>();

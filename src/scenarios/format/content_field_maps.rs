@@ -55,7 +55,7 @@ async fn posted(
     name: &str,
     content: &str,
 ) -> Result<Option<Sent>, Stop> {
-    let call = cx.call(Endpoint::PostMessage)?.path_param("id", thread).bearer(&login.access);
+    let call = cx.call(Endpoint::PostMessage).path_param("id", thread).bearer(&login.access);
     let answer = call.json(&json!({"content": content})).send().await?;
     if content.contains('\0') && answer.status == 422 {
         cx.http_refused(&answer, &[422], &[ErrorCode::InvalidRequest, ErrorCode::InvalidMessage])?;
@@ -85,7 +85,7 @@ async fn announced(cx: &Context, session: &mut Session, which: &str, sent: &[Sen
 
 /// Each message is in the history over REST, content unchanged.
 async fn stored(cx: &Context, login: &Login, thread: &str, sent: &[Sent]) -> Result<(), Stop> {
-    let call = cx.call(Endpoint::ListMessages)?.path_param("id", thread).query("limit", 100);
+    let call = cx.call(Endpoint::ListMessages).path_param("id", thread).query("limit", 100);
     let answer = call.bearer(&login.access).send().await?;
     cx.success(Endpoint::ListMessages, &answer)?;
     let page = answer.logical_body(cx.contract(), Endpoint::ListMessages).unwrap_or_default();

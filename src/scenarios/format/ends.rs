@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::check::{Context, Session};
 use crate::model::{Finding, Stop};
-use crate::target::{Login, Next, RawFrame};
+use crate::target::frame::RawFrame;
+use crate::target::{Login, Next};
 use crate::wire::{Kind, Message};
 
 /// Within it a connection must be gone (contract, section 5).
@@ -18,7 +19,7 @@ pub(super) struct Ping {
 
 impl Ping {
     pub(super) fn new(cx: &Context) -> Self {
-        let id = cx.recorder().fresh_id();
+        let id = cx.target().unique("ping");
         let text = cx.contract().write(&Message::new(Kind::Ping).id(id.as_str()), None).to_string();
         Self { id, text }
     }

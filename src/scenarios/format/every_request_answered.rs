@@ -45,7 +45,7 @@ async fn runs(cx: &Context, socket: &mut Socket, thread: &str) -> Result<(), Sto
     }
     cx.step("start_agent of a missing agent");
     let agent = Message::new(Kind::StartAgent).with("content", content).with("thread_id", thread);
-    let agent = agent.with("agent_name", format!("no-agent-{}", cx.recorder().fresh_id()));
+    let agent = agent.with("agent_name", cx.target().unique("no-agent"));
     one_answer(cx, socket, agent, Due::Error(&[ErrorCode::AgentNotFound])).await?;
     for run in &runs {
         cx.step("stop_agent");

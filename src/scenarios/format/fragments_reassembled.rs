@@ -2,7 +2,7 @@ use super::ends::Ping;
 use crate::check;
 use crate::check::{Check, Context};
 use crate::model::{Finding, Judgement, Need};
-use crate::target::{RawFrame, opcode};
+use crate::target::frame::{RawFrame, opcode};
 use crate::wire::Kind;
 
 pub(super) static CHECK: Check = check!("format/fragments-reassembled", run).needs(&[Need::Raw]);

@@ -15,38 +15,38 @@ const BAD_BODY: &[u16] = &[400, 415, 422];
 
 async fn run(cx: &Context) -> Judgement {
     let login = cx.login().await?;
-    let nowhere = format!("/no-such-route-{}", cx.recorder().fresh_id());
+    let nowhere = format!("/{}", cx.target().unique("no-route"));
     for (endpoint, origin) in [(Endpoint::Me, Origin::Auth), (Endpoint::UserProfile, Origin::Backend)] {
         cx.step(format!("{origin}: control, a good call"));
-        let answer = cx.call(endpoint)?.bearer(&login.access).send().await?;
+        let answer = cx.call(endpoint).bearer(&login.access).send().await?;
         cx.success(endpoint, &answer)?;
         cx.step(format!("{origin}: 401 without a token"));
-        let answer = cx.call(endpoint)?.send().await?;
+        let answer = cx.call(endpoint).send().await?;
         cx.http_refused(&answer, &[401], NO_TOKEN)?;
         structured(cx, &answer)?;
         cx.step(format!("{origin}: 401 with what is no token"));
-        let answer = cx.call(endpoint)?.header("Authorization", "Bearer no-token").send().await?;
+        let answer = cx.call(endpoint).header("Authorization", "Bearer no-token").send().await?;
         cx.http_refused(&answer, &[401], BAD_TOKEN)?;
         structured(cx, &answer)?;
         cx.step(format!("{origin}: 404 of a route that is not there"));
-        refused(cx, cx.request(origin, "GET", &nowhere)?.bearer(&login.access).send().await?, &[404])?;
+        refused(cx, cx.request(origin, "GET", &nowhere).bearer(&login.access).send().await?, &[404])?;
     }
 
     cx.step("auth: 422 of a missing field");
-    refused(cx, cx.call(Endpoint::Refresh)?.json(&json!({})).send().await?, &[422])?;
+    refused(cx, cx.call(Endpoint::Refresh).json(&json!({})).send().await?, &[422])?;
     cx.step("auth: a broken JSON body");
     let broken = "{\"refresh_token\": ";
-    refused(cx, cx.call(Endpoint::Refresh)?.broken().raw_body(broken, "application/json").send().await?, BAD_BODY)?;
+    refused(cx, cx.call(Endpoint::Refresh).broken().raw_body(broken, "application/json").send().await?, BAD_BODY)?;
 
-    let missing = cx.recorder().fresh_id();
+    let missing = cx.target().unique("no-thread");
     cx.step("backend: 404 of a missing thread");
-    let call = cx.call(Endpoint::GetThread)?.path_param("id", &missing).bearer(&login.access);
+    let call = cx.call(Endpoint::GetThread).path_param("id", &missing).bearer(&login.access);
     refused(cx, call.send().await?, &[404])?;
     cx.step("backend: 422 of a limit out of range");
-    let call = cx.call(Endpoint::ListThreads)?.query("limit", 0).bearer(&login.access);
+    let call = cx.call(Endpoint::ListThreads).query("limit", 0).bearer(&login.access);
     refused(cx, call.send().await?, &[422])?;
     cx.step("backend: a broken JSON body");
-    let call = cx.call(Endpoint::CreateThread)?.broken().raw_body("{\"title\": ", "application/json");
+    let call = cx.call(Endpoint::CreateThread).broken().raw_body("{\"title\": ", "application/json");
     refused(cx, call.bearer(&login.access).send().await?, BAD_BODY)?;
     cx.conforms()
 }

@@ -2,7 +2,7 @@ use super::ends::{Ping, ends_without_effect, neighbour_lives};
 use crate::check;
 use crate::check::{Check, Context};
 use crate::model::{Judgement, Need};
-use crate::target::{RawFrame, opcode};
+use crate::target::frame::{RawFrame, opcode};
 
 pub(super) static CHECK: Check = check!("format/invalid-utf8-refused", run).needs(&[Need::Raw]);
 

@@ -2,7 +2,7 @@ use super::ends::{Ping, ends_without_effect, neighbour_lives};
 use crate::check;
 use crate::check::{Check, Context};
 use crate::model::Judgement;
-use crate::target::RawFrame;
+use crate::target::frame::RawFrame;
 
 pub(super) static CHECK: Check = check!("format/oversize-refused", run);
 

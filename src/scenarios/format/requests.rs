@@ -54,7 +54,7 @@ pub(super) async fn one_answer(
     request: Message,
     due: Due<'_>,
 ) -> Result<Message, Stop> {
-    let (id, kind) = (cx.recorder().fresh_id(), request.kind.clone());
+    let (id, kind) = (cx.target().unique(request.kind.slug()), request.kind.clone());
     let answer = cx.answer(socket, request.id(id.as_str())).await?;
     is_due(cx, socket, &kind, &answer, due)?;
     cx.answer(socket, Message::new(Kind::Ping)).await?;

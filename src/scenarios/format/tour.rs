@@ -36,7 +36,7 @@ async fn walk(cx: &Context) -> Result<(), Stop> {
     runs(cx, socket, &thread).await?;
 
     cx.step("tour: an error, and a refreshed token");
-    cx.answer(socket, Message::new(Kind::SwitchThread).with("thread_id", cx.recorder().fresh_id())).await?;
+    cx.answer(socket, Message::new(Kind::SwitchThread).with("thread_id", cx.target().unique("no-thread"))).await?;
     cx.answer(socket, Message::new(Kind::TokenRefresh).with("token", login.access.expose())).await?;
 
     rest(cx, &login, &thread).await?;
@@ -50,7 +50,7 @@ async fn walk(cx: &Context) -> Result<(), Stop> {
 /// Threads with a title and without, lists and history; the thread to go on with.
 async fn threads(cx: &Context, socket: &mut Socket) -> Result<String, Stop> {
     cx.step("tour: threads");
-    let title = format!("{} tour", cx.recorder().fresh_id());
+    let title = cx.target().unique("tour");
     // Without a title the server must think of one, or of none.
     let untitled = cx.ask(socket, Message::new(Kind::CreateThread)).await?;
     let created = cx.ask(socket, Message::new(Kind::CreateThread).with("title", title.as_str())).await?;
@@ -104,12 +104,12 @@ pub(super) async fn run_to_its_end(cx: &Context, socket: &mut Socket, start: Mes
 /// The same over HTTP.
 async fn rest(cx: &Context, login: &Login, thread: &str) -> Result<(), Stop> {
     cx.step("tour: REST");
-    let at_thread = |endpoint| Ok::<_, Stop>(cx.call(endpoint)?.path_param("id", thread).bearer(&login.access));
-    cx.call(Endpoint::UserProfile)?.bearer(&login.access).send().await?;
-    cx.call(Endpoint::ListThreads)?.bearer(&login.access).send().await?;
-    at_thread(Endpoint::GetThread)?.send().await?;
-    at_thread(Endpoint::PostMessage)?.json(&json!({"content": "Noted."})).send().await?;
-    at_thread(Endpoint::ListMessages)?.send().await?;
+    let at_thread = |endpoint| cx.call(endpoint).path_param("id", thread).bearer(&login.access);
+    cx.call(Endpoint::UserProfile).bearer(&login.access).send().await?;
+    cx.call(Endpoint::ListThreads).bearer(&login.access).send().await?;
+    at_thread(Endpoint::GetThread).send().await?;
+    at_thread(Endpoint::PostMessage).json(&json!({"content": "Noted."})).send().await?;
+    at_thread(Endpoint::ListMessages).send().await?;
     Ok(())
 }
 
