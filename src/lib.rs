@@ -2,4 +2,5 @@
 pub mod model;
 pub mod profile;
 pub mod reference;
+pub mod target;
 pub mod wire;
