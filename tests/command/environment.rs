@@ -1,6 +1,7 @@
 //! Environments for the tests of the command line, and the words that change from run to run.
 
 use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use assert_cmd::Command;
@@ -39,6 +40,11 @@ impl Environment {
         let directory = TempDir::new().unwrap();
         fs::write(directory.path().join("target.yaml"), reference.overrides().to_yaml("local")).unwrap();
         Self { _reference: reference, directory }
+    }
+
+    /// A file that a run of it was told to write.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
     }
 
     /// `netra-check run --profile` of it.

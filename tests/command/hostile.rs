@@ -91,7 +91,8 @@ fn yes_man(mut stream: TcpStream) {
             let _ = stream.write_all(answer.as_bytes());
             return silent(stream);
         }
-        let answer = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
+        let answer =
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
         let _ = stream.write_all(answer.as_bytes());
         if head.starts_with("post") || head.starts_with("put") {
             let _ = stream.set_read_timeout(Some(std::time::Duration::from_millis(50)));
