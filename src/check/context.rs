@@ -133,24 +133,14 @@ impl Context {
         self.target.workshop()
     }
 
-    /// An HTTP call of the contract.
-    ///
-    /// # Errors
-    /// Not verified where the contract has no such call.
-    pub fn call(&self, endpoint: Endpoint) -> Result<Call<'_>, Stop> {
-        self.target
-            .call(&self.recorder, endpoint)
-            .ok_or_else(|| NotVerified::NotInContract(format!("the call `{}`", endpoint.slug())).into())
+    /// An HTTP call of the contract; where it has none, sending it is *not verified*.
+    pub fn call(&self, endpoint: Endpoint) -> Call<'_> {
+        self.target.http(&self.recorder).call(endpoint)
     }
 
     /// An HTTP call of any method and path at an origin.
-    ///
-    /// # Errors
-    /// Not verified where the profile does not know the origin.
-    pub fn request(&self, origin: Origin, method: &str, path: &str) -> Result<Call<'_>, Stop> {
-        self.target
-            .request(&self.recorder, origin, method, path)
-            .ok_or_else(|| NotVerified::NotProvoked(format!("the profile knows no URL of the {origin}")).into())
+    pub fn request(&self, origin: Origin, method: &str, path: &str) -> Call<'_> {
+        self.target.http(&self.recorder).at(origin, method, path)
     }
 
     /// An upgrade of `/ws` without a credential.

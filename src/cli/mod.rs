@@ -15,7 +15,8 @@ use std::io::{self, Write as _};
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::model::ExitCode;
-use args::{Cli, Command};
+use crate::profile::LoadRequest;
+use args::{Cli, Color, Command, ProfileArgs, ProfileCommand};
 
 /// Parses the arguments, runs the subcommand, and gives the process's exit code.
 pub fn main() -> ExitCode {
@@ -47,7 +48,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Plan(args) => plan::plan(args, color),
         Command::List(args) => list::list(&args, color),
         Command::Explain(args) => explain::explain(&args),
-        Command::Profile(command) => profile::profile(command, color),
+        Command::Profile(command) => profile_command(command, color),
         Command::Serve(args) => serve::serve(args),
         Command::Prove(args) => prove::prove(args, color),
         Command::Completions { shell } => {
@@ -68,6 +69,33 @@ fn raise_file_limit() {
     // Refused only where the limit is fixed; the run then lives with what there is.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
+
+fn profile_command(command: ProfileCommand, color: Color) -> anyhow::Result<ExitCode> {
+    let directory = std::env::current_dir()?;
+    let environment = |name: &str| std::env::var(name).ok();
+    let colour = color.on_stdout();
+    let mut out = io::stdout().lock();
+    let with = |args: &ProfileArgs, act: Act, out: &mut dyn io::Write| -> anyhow::Result<ExitCode> {
+        let Some(name) = &args.profile else { return run::no_profile() };
+        let request = LoadRequest {
+            name_or_path: name,
+            sets: &args.sets,
+            overrides: None,
+            env: &environment,
+            directory: &directory,
+        };
+        Ok(act(request, colour, out)?)
+    };
+    match &command {
+        ProfileCommand::Init { name } => Ok(profile::init(&directory, name, &mut out)?),
+        ProfileCommand::Validate(args) => with(args, profile::validate, &mut out),
+        ProfileCommand::Show(args) => with(args, profile::show, &mut out),
+        ProfileCommand::Schema => Ok(profile::schema(&mut out)?),
+    }
+}
+
+/// What a subcommand does with a profile.
+type Act = fn(LoadRequest<'_>, bool, &mut dyn io::Write) -> io::Result<ExitCode>;
 
 /// Tells a mistake in what the user asked for.
 fn usage(what: &dyn std::fmt::Display) -> anyhow::Result<ExitCode> {
@@ -91,10 +119,19 @@ impl From<args::Color> for anstream::ColorChoice {
 }
 
 impl args::Color {
+    /// Whether standard output is coloured.
+    fn on_stdout(self) -> bool {
+        self.on(&io::stdout())
+    }
+
     /// Whether standard error is coloured.
     fn on_stderr(self) -> bool {
+        self.on(&io::stderr())
+    }
+
+    fn on(self, stream: &impl anstream::stream::RawStream) -> bool {
         match self {
-            Self::Auto => anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never,
+            Self::Auto => anstream::AutoStream::choice(stream) != anstream::ColorChoice::Never,
             Self::Always => true,
             Self::Never => false,
         }

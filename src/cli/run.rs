@@ -1,7 +1,6 @@
 //! `netra-check run`: the profile, the target, the checks, the reports, the exit code.
 
 use std::collections::BTreeSet;
-use std::fmt::Display;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -14,16 +13,14 @@ use crate::check::Check;
 use crate::engine::{RunOptions, Selected, Selection, SelectionError, SuiteChoice, matcher};
 use crate::local::Local;
 use crate::model::{CheckId, ExitCode, Priority, RunFacts, Sink};
-use crate::profile::{Loaded, LoadRequest, Overrides, Profile};
-use crate::reference::Conduct;
+use crate::profile::{LOCAL, LoadRequest, Loaded, Overrides, Profile};
+use crate::reference::{Conduct, Policy};
 use crate::report::files::{Files, Places};
 use crate::report::terminal::{Look, Terminal, Verbosity, closing};
 use crate::scenarios;
 use crate::target::Target;
-use crate::wire::Contract;
+use crate::wire::{Contract, ContractError};
 
-/// The name of the profile that starts the reference.
-pub(super) const LOCAL: &str = "local";
 
 pub(super) fn run(args: RunArgs, color: Color) -> anyhow::Result<ExitCode> {
     let seed = args.seed.unwrap_or_else(rand::random);
@@ -44,6 +41,7 @@ pub(super) fn run(args: RunArgs, color: Color) -> anyhow::Result<ExitCode> {
         reference: prepared.local.is_some(),
         profile: profile.name.clone(),
         contract: prepared.contract.name().to_owned(),
+        revision: None,
         hosts: profile.hosts(),
         seed,
         selection: prepared.words.clone(),
@@ -129,18 +127,16 @@ pub(super) fn prepare(
     seed: u64,
     color: Color,
 ) -> anyhow::Result<Result<Prepared, ExitCode>> {
-    let Some(name) = &args.profile else {
-        let known = known_profiles()?;
-        let what = format!(
-            "no profile: say which environment with `--profile NAME` or NETRA_CHECK_PROFILE\n\
-             known profiles: {known}\n\
-             `--profile local` checks the built-in reference, which says nothing about a deployment"
-        );
-        return usage(&what).map(Err);
+    let Some(name) = &args.profile else { return no_profile().map(Err) };
+    let local = match name.as_str() {
+        LOCAL => match start_reference(&args.sets, seed)? {
+            Ok(local) => Some(local),
+            Err(error) => return usage(&error).map(Err),
+        },
+        _ => None,
     };
-    let local = if name == LOCAL { Some(Local::start(Conduct::new(seed))?) } else { None };
     let overrides = local.as_ref().map(Local::overrides);
-    let loaded = match load(name, &args.sets, overrides) {
+    let loaded = match load(name, &args.sets, overrides.as_ref()) {
         Ok(loaded) => loaded,
         Err(diagnostics) => {
             write!(anstream::stderr(), "{}", diagnostics.render(color.on_stderr()))?;
@@ -171,21 +167,39 @@ pub(super) fn prepare(
 pub(super) fn load(
     name: &str,
     sets: &[String],
-    overrides: Option<Overrides>,
+    overrides: Option<&Overrides>,
 ) -> Result<Loaded, crate::profile::Diagnostics> {
     let directory = std::env::current_dir().unwrap_or_default();
     crate::profile::load(LoadRequest {
         name_or_path: name,
         sets,
         overrides,
-        environment: &|name| std::env::var(name).ok(),
+        env: &|name| std::env::var(name).ok(),
         directory: &directory,
     })
 }
 
-fn known_profiles() -> anyhow::Result<String> {
+/// Tells that a profile is missing: a gate that forgot its profile must never check a reference and
+/// go green.
+pub(super) fn no_profile() -> anyhow::Result<ExitCode> {
     let known = crate::profile::known(&std::env::current_dir()?);
-    Ok(known.into_iter().map(|(name, source)| format!("{name} ({source})")).collect::<Vec<_>>().join(", "))
+    let known: Vec<_> = known.into_iter().map(|(name, source)| format!("{name} ({source})")).collect();
+    usage(&format_args!(
+        "no profile: say which environment with `--profile NAME` or NETRA_CHECK_PROFILE\n\
+         known profiles: {}\n\
+         `--profile local` checks the built-in reference, which says nothing about a deployment",
+        known.join(", ")
+    ))
+}
+
+/// Starts the reference in the contract that `--set contract=…` names.
+fn start_reference(sets: &[String], seed: u64) -> anyhow::Result<Result<Local, ContractError>> {
+    let asked = sets.iter().rev().find_map(|set| set.strip_prefix("contract="));
+    let contract = match Contract::load(asked.unwrap_or("netra-v1")) {
+        Ok(contract) => Arc::new(contract),
+        Err(error) => return Ok(Err(error)),
+    };
+    Ok(Ok(Local::start(Conduct::new(seed, contract, Policy::default()), &[])?))
 }
 
 fn selected(

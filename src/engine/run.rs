@@ -101,6 +101,7 @@ impl Ledger<'_> {
             verdict: finished.verdict,
             attempts: finished.attempts,
             flaky: finished.flaky,
+            known: false,
             duration: finished.duration,
         });
         self.outcomes.insert(check.id, Arc::clone(&outcome));

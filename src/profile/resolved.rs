@@ -130,12 +130,19 @@ pub struct Tls {
 }
 
 /// An HTTP CONNECT proxy.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Proxy {
     /// `http://host:port`, perhaps with user information.
     pub url: Url,
     /// Hosts and domain suffixes that are asked directly.
     pub except: Vec<String>,
+}
+
+impl fmt::Debug for Proxy {
+    // Its URL may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxy").field("host", &self.url.host_str()).field("except", &self.except).finish()
+    }
 }
 
 /// How hard the target may be pushed; 0 means no bound.

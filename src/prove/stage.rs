@@ -1,7 +1,7 @@
 //! A reference to prove something on: started, checked, ended.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -94,9 +94,9 @@ impl Stage {
         let loaded = crate::profile::load(LoadRequest {
             name_or_path: "local",
             sets: &[],
-            overrides: Some(local.overrides()),
-            environment: &|_| None,
-            directory: &PathBuf::new(),
+            overrides: Some(&local.overrides()),
+            env: &|_| None,
+            directory: Path::new(""),
         })
         .map_err(|diagnostics| StageError::Profile(diagnostics.render(false)))?;
         Ok(Self { local, profile: loaded.profile, contract })

@@ -1,11 +1,34 @@
 //! The reference environment: one complete, correct implementation of the contract, with
 //! switchable defects and permitted variations, all off by default.
 //!
-//! Its callers own the listeners and the shutdown. It shares wire types with the checker and
-//! nothing else: a bug of one must not hide in the other.
+//! Its callers own the listeners and the shutdown ([`serve`]). It shares wire types with the
+//! checker and nothing else: a bug of one must not hide in the other.
 
+mod auth;
+mod backend;
+mod clock;
+mod conduct;
+mod control;
+mod dialect;
+mod facts;
 mod filter;
+mod frontend;
+mod http_error;
+mod id;
+mod listen;
+mod oauth_news;
 mod policy;
+mod provider;
+mod seed;
+mod serve;
+mod site;
+mod source_fixture;
+mod tokens;
 
+pub use conduct::{Algorithm, Conduct, Settings, TlsIdentity};
+pub use facts::{Facts, PasswordUser, SigningKey, UserState};
 pub use filter::Filter;
 pub use policy::{DEFECTS, Defect, Permitted, Policy, Setting, Switch, VARIATIONS, Variation};
+pub use seed::PROMPTS;
+pub use serve::{Addresses, Listeners, Peers, ServeError, serve};
+pub use source_fixture::write_source;

@@ -1,0 +1,343 @@
+//! Sessions and the sockets that join them (contract, 6 and 7.4 "Reconnection").
+//!
+//! A session's log is its socket's queue, too: the socket has a place in it and takes what comes
+//! after. So replayed and live messages cannot overtake each other, and nothing is kept twice.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::auth_client::Identity;
+use super::hub::{Hub, To};
+use super::outbound;
+use crate::wire::{Kind, Message};
+
+/// A message that was sent in a session.
+pub(super) struct Entry {
+    pub(super) message: Arc<Message>,
+    pub(super) at: OffsetDateTime,
+    /// Not to be written before, where a filter delays it.
+    pub(super) since: Instant,
+    /// Its number in the session; set when it is appended, none for what is not numbered.
+    pub(super) sequence: Option<u64>,
+    size: usize,
+}
+
+impl Entry {
+    pub(super) fn new(message: Arc<Message>, size: usize) -> Self {
+        Self { message, at: OffsetDateTime::now_utc(), since: Instant::now(), sequence: None, size }
+    }
+}
+
+/// A session, named by a connection id.
+pub(super) struct Session {
+    pub(super) id: String,
+    /// The newest token accepted for it, and whose it is.
+    pub(super) credential: Identity,
+    /// The socket that has joined it.
+    pub(super) socket: Option<u64>,
+    /// When it lost its socket.
+    pub(super) lost_at: Option<Instant>,
+    pub(super) current_thread: Option<String>,
+    /// The run that was started last.
+    pub(super) last_run: Option<String>,
+    pub(super) logged_out: bool,
+    /// Told when the credential or the socket has changed.
+    pub(super) changed: Arc<Notify>,
+    log: VecDeque<Arc<Entry>>,
+    /// Number of the next message.
+    pub(super) next: u64,
+}
+
+impl Session {
+    /// Numbers a message and keeps it; what a socket has not taken yet is kept beyond `keep`.
+    pub(super) fn append(&mut self, mut entry: Entry, keep: usize, socket: Option<&mut Socket>) {
+        entry.sequence = Some(self.next);
+        self.next += 1;
+        let taken = match socket {
+            Some(socket) => {
+                socket.pending += entry.size;
+                socket.place
+            }
+            None => self.next,
+        };
+        self.log.push_back(Arc::new(entry));
+        while self.log.len() > keep && self.oldest() < taken {
+            self.log.pop_front();
+        }
+    }
+
+    fn lose_socket(&mut self) {
+        self.socket = None;
+        self.lost_at = Some(Instant::now());
+        self.changed.notify_one();
+    }
+
+    /// Number of the oldest message that is still kept, or of the next one.
+    fn oldest(&self) -> u64 {
+        self.next - self.log.len() as u64
+    }
+
+    fn entry(&self, number: u64) -> Option<&Arc<Entry>> {
+        self.log.get(usize::try_from(number.checked_sub(self.oldest())?).ok()?)
+    }
+
+    /// The number after the last message that the client saw; `None` when that is no longer known.
+    fn resume_at(&self, point: &Point) -> Option<u64> {
+        match point {
+            Point::Sequence(last) => Some(last + 1).filter(|next| *next >= self.oldest()),
+            Point::MessageId(id) => {
+                let index = self.log.iter().rposition(|entry| entry.message.message_id.as_deref() == Some(id))?;
+                Some(self.oldest() + index as u64 + 1)
+            }
+        }
+    }
+}
+
+/// The last message that a client saw of a lost session.
+#[derive(Debug)]
+pub(super) enum Point {
+    Sequence(u64),
+    MessageId(String),
+}
+
+/// The end of a socket.
+#[derive(Clone, Debug)]
+pub(super) struct Close {
+    pub(super) code: u16,
+    pub(super) reason: String,
+    /// What has not been written yet is not written any more.
+    at_once: bool,
+}
+
+impl Close {
+    /// After everything that was sent before.
+    pub(super) fn after_all(code: u16, reason: impl Into<String>) -> Self {
+        Self { code, reason: reason.into(), at_once: false }
+    }
+
+    /// Before everything that has not been written yet.
+    pub(super) fn at_once(code: u16, reason: impl Into<String>) -> Self {
+        Self { code, reason: reason.into(), at_once: true }
+    }
+}
+
+/// An open connection.
+pub(super) struct Socket {
+    pub(super) user: String,
+    /// Connection id of the session that it has joined.
+    pub(super) session: String,
+    pub(super) wake: Arc<Notify>,
+    /// Octets sent to it and not yet taken.
+    pub(super) pending: usize,
+    /// Messages received.
+    pub(super) received: u64,
+    /// Number of the next message to take from the session.
+    place: u64,
+    /// To be taken before the session's.
+    ahead: VecDeque<Arc<Entry>>,
+    /// Messages of the session from this number on are not for it any more.
+    until: Option<u64>,
+    closing: Option<Close>,
+}
+
+impl Socket {
+    /// Asks for its end; the first one to ask decides how.
+    pub(super) fn close(&mut self, close: Close) {
+        self.closing.get_or_insert(close);
+        self.wake.notify_one();
+    }
+}
+
+/// What a socket has to write next.
+pub(super) enum Next {
+    Message(Arc<Entry>),
+    Close(Close),
+    Nothing,
+}
+
+/// Why a session cannot be restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unrestorable {
+    /// No such session of this user.
+    Unknown,
+    /// Its client claims to have seen what was never sent.
+    Future,
+}
+
+impl Hub {
+    /// Opens a socket with a session of its own; the number of the socket.
+    pub(super) fn open(&mut self, credential: Identity, carries_welcome: bool) -> u64 {
+        self.opened += 1;
+        let number = self.opened;
+        let user = credential.user_id.clone();
+        let id = self.id("connection", &user);
+        let session = Session {
+            id: id.clone(),
+            socket: Some(number),
+            lost_at: None,
+            current_thread: None,
+            last_run: None,
+            logged_out: false,
+            changed: Arc::new(Notify::new()),
+            log: VecDeque::new(),
+            next: 1,
+            credential,
+        };
+        let socket = Socket {
+            user: user.clone(),
+            session: id.clone(),
+            wake: Arc::new(Notify::new()),
+            pending: 0,
+            received: 0,
+            place: 1,
+            ahead: VecDeque::new(),
+            until: None,
+            closing: None,
+        };
+        self.sockets.insert(number, socket);
+        self.user(&user).sessions.insert(id.clone(), session);
+        if carries_welcome {
+            let welcome = self.welcome(&user, &id);
+            self.send(&user, To::Session(&id), welcome);
+        }
+        number
+    }
+
+    fn welcome(&self, user: &str, session: &str) -> Message {
+        let expires_at = self.users.get(user).and_then(|user| Some(user.sessions.get(session)?.credential.expires_at));
+        let named = if self.site.policy().handshake.wrong_user_in_welcome.on() {
+            self.site.ids.nth("user", "somebody else", 0)
+        } else {
+            user.to_owned()
+        };
+        Message::new(Kind::ConnectionEstablished)
+            .with("connection_id", session)
+            .with("user_id", named)
+            .with("server_time", self.stamp(OffsetDateTime::now_utc()))
+            .with("expires_at", self.told_expiry(expires_at.unwrap_or(OffsetDateTime::UNIX_EPOCH)))
+    }
+
+    /// The end of a credential as it is told.
+    pub(super) fn told_expiry(&self, expires_at: OffsetDateTime) -> serde_json::Value {
+        let late =
+            if self.site.policy().session.expires_at_lies.on() { time::Duration::HOUR } else { time::Duration::ZERO };
+        self.stamp(expires_at + late)
+    }
+
+    /// Open sockets of a user.
+    pub(super) fn count_sockets(&self, user: &str) -> usize {
+        self.sockets.values().filter(|socket| socket.user == user).count()
+    }
+
+    /// The session that a socket has joined, and its user.
+    pub(super) fn session_of(&self, number: u64) -> Option<(&str, &Session)> {
+        let socket = self.sockets.get(&number)?;
+        Some((&socket.user, self.users.get(&socket.user)?.sessions.get(&socket.session)?))
+    }
+
+    pub(super) fn session_mut(&mut self, user: &str, session: &str) -> Option<&mut Session> {
+        self.users.get_mut(user)?.sessions.get_mut(session)
+    }
+
+    /// Takes what a socket has to write next.
+    pub(super) fn next(&mut self, number: u64) -> Next {
+        let Some(socket) = self.sockets.get_mut(&number) else { return Next::Close(Close::at_once(1011, "")) };
+        if let Some(close) = socket.closing.as_ref().filter(|close| close.at_once) {
+            return Next::Close(close.clone());
+        }
+        if let Some(entry) = socket.ahead.pop_front() {
+            return Next::Message(entry);
+        }
+        let session = self.users.get(&socket.user).and_then(|user| user.sessions.get(&socket.session));
+        let is_due = socket.until.is_none_or(|until| socket.place < until);
+        if let Some(entry) = session.filter(|_| is_due).and_then(|session| session.entry(socket.place)) {
+            socket.place += 1;
+            socket.pending = socket.pending.saturating_sub(entry.size);
+            return Next::Message(entry.clone());
+        }
+        socket.closing.clone().map_or(Next::Nothing, Next::Close)
+    }
+
+    /// Ends a socket; what is sent from now on, its session keeps for the next one.
+    pub(super) fn hang_up(&mut self, number: u64, close: Close) {
+        let Some(socket) = self.sockets.get_mut(&number) else { return };
+        let session = self.users.get_mut(&socket.user).and_then(|user| user.sessions.get_mut(&socket.session));
+        if let Some(session) = session.filter(|session| session.socket == Some(number)) {
+            socket.until = Some(session.next);
+            session.lose_socket();
+        }
+        socket.close(close);
+    }
+
+    /// A socket has ended: its session goes on without it.
+    pub(super) fn detach(&mut self, number: u64) {
+        let Some(socket) = self.sockets.remove(&number) else { return };
+        let session = self.session_mut(&socket.user, &socket.session);
+        if let Some(session) = session.filter(|session| session.socket == Some(number)) {
+            session.lose_socket();
+        }
+    }
+
+    /// Lets a socket join a lost session instead of its own; how many messages it missed, or `None`
+    /// when the point is too old and the socket keeps its own session.
+    pub(super) fn restore(&mut self, number: u64, old: &str, point: &Point) -> Result<Option<u64>, Unrestorable> {
+        let socket = self.sockets.get(&number).ok_or(Unrestorable::Unknown)?;
+        let (user, own) = (socket.user.clone(), socket.session.clone());
+        let sessions = &self.users.get(&user).ok_or(Unrestorable::Unknown)?.sessions;
+        let session = sessions.get(old).filter(|session| !session.logged_out).ok_or(Unrestorable::Unknown)?;
+        if old == own {
+            return Err(Unrestorable::Unknown);
+        }
+        if matches!(point, Point::Sequence(last) if *last >= session.next) {
+            return Err(Unrestorable::Future);
+        }
+        let Some(place) = session.resume_at(point) else { return Ok(None) };
+        let (missed, before) = (session.next - place, session.socket);
+        if let Some(before) = before.and_then(|before| self.sockets.get_mut(&before)) {
+            before.close(Close::at_once(1001, "superseded"));
+        }
+        let Some(owner) = self.users.get_mut(&user) else { return Err(Unrestorable::Unknown) };
+        let Some(abandoned) = owner.sessions.remove(&own) else { return Err(Unrestorable::Unknown) };
+        abandoned.changed.notify_one();
+        if let Some(socket) = self.sockets.get_mut(&number) {
+            // Its welcome may not have been written yet.
+            let rest = (socket.place..abandoned.next).filter_map(|number| abandoned.entry(number).cloned());
+            socket.ahead.extend(rest);
+            socket.session = old.to_owned();
+            socket.place = place;
+            socket.pending = 0;
+        }
+        if let Some(session) = owner.sessions.get_mut(old) {
+            session.socket = Some(number);
+            session.lost_at = None;
+            session.credential = abandoned.credential;
+            session.changed.notify_one();
+        }
+        Ok(Some(missed))
+    }
+
+    /// Puts a message that bears no number before everything else that a socket is to get.
+    pub(super) fn send_ahead(&mut self, number: u64, message: Message) {
+        let Some(socket) = self.sockets.get(&number) else { return };
+        let message = message.id(self.id("event", &socket.user));
+        let messages = outbound::filtered(&self.site.policy().filters, message).messages;
+        let Some(socket) = self.sockets.get_mut(&number) else { return };
+        socket.ahead.extend(messages.into_iter().map(|message| Arc::new(Entry::new(Arc::new(message), 0))));
+        socket.wake.notify_one();
+    }
+
+    /// What a session's own socket has not taken yet comes before what is put ahead.
+    pub(super) fn flush_ahead(&mut self, number: u64) {
+        let Some(socket) = self.sockets.get_mut(&number) else { return };
+        let Some(session) = self.users.get(&socket.user).and_then(|user| user.sessions.get(&socket.session)) else {
+            return;
+        };
+        socket.ahead.extend((socket.place..session.next).filter_map(|number| session.entry(number).cloned()));
+        socket.place = session.next;
+        socket.pending = 0;
+    }
+}

@@ -1,0 +1,64 @@
+//! The frontend (contract, section 4): a small page that talks to the environment as the contract says.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use serde_json::{Value, json};
+
+use super::site::Site;
+use crate::wire::{Endpoint, Message};
+
+const PAGE: &str = include_str!("frontend/index.html");
+const SCRIPT: &str = include_str!("frontend/app.js");
+
+/// The frontend's routes.
+pub(super) fn router(site: &Arc<Site>) -> Router {
+    let mut router = Router::new().route("/app.js", get(script));
+    router = site.route(router, Endpoint::FrontendPage, page);
+    router = site.route(router, Endpoint::FrontendCallback, page);
+    router = site.route(router, Endpoint::FrontendHealth, health);
+    router = site.route(router, Endpoint::FrontendConfig, config);
+    router.with_state(site.clone())
+}
+
+async fn page() -> Response {
+    ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], PAGE).into_response()
+}
+
+/// The script, after what it must know of the contract: paths, and one example of each message
+/// that it has to handle, from which it reads how types are written.
+async fn script(State(site): State<Arc<Site>>) -> Response {
+    let contract = site.contract();
+    let handled: Vec<Value> = contract.ui_kinds().map(|kind| contract.write(&Message::new(kind), None)).collect();
+    let path = |endpoint| contract.endpoint(endpoint).map(|(_, path)| path);
+    let known = json!({
+        "handled": handled,
+        "subprotocol": contract.auth_subprotocol(),
+        "paths": {"config": path(Endpoint::FrontendConfig), "refresh": path(Endpoint::Refresh)},
+    });
+    let script = format!("const CONTRACT = {known};\n{SCRIPT}");
+    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], script).into_response()
+}
+
+async fn health(State(site): State<Arc<Site>>) -> Response {
+    let body = json!({"status": "healthy", "service": "frontend", "timestamp": site.clock.now()});
+    site.answer(Endpoint::FrontendHealth, StatusCode::OK, &body)
+}
+
+async fn config(State(site): State<Arc<Site>>) -> Response {
+    let urls = &site.facts.urls;
+    let text = |url: Option<&url::Url>| url.map(|url| url.as_str().trim_end_matches('/').to_owned());
+    let body = json!({
+        "urls": {
+            "auth": text(urls.auth.as_ref()),
+            "api": text(urls.backend.as_ref()),
+            "ws": text(urls.websocket().as_ref()),
+        },
+        "environment": if site.conduct.production { "production" } else { "test" },
+    });
+    site.answer(Endpoint::FrontendConfig, StatusCode::OK, &body)
+}

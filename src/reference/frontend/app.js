@@ -1,0 +1,66 @@
+"use strict";
+
+const state = document.getElementById("state");
+const events = document.getElementById("events");
+const typeOf = (message) => message.type ?? message.event ?? message.kind;
+const payloadOf = (message) => message.payload ?? message.data ?? message;
+const handled = new Set(CONTRACT.handled.map(typeOf));
+let socket;
+
+// The OAuth callback brings the token set in the fragment.
+const fragment = new URLSearchParams(location.hash.slice(1));
+if (fragment.has("access_token")) {
+  localStorage.setItem("jwt_token", fragment.get("access_token"));
+  localStorage.setItem("refresh_token", fragment.get("refresh_token"));
+  history.replaceState(null, "", "/");
+}
+
+const base64url = (text) => btoa(text).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+
+function show(message) {
+  const item = document.createElement("li");
+  item.dataset.event = typeOf(message);
+  item.textContent = `${typeOf(message)} ${JSON.stringify(payloadOf(message))}`;
+  events.append(item);
+}
+
+async function refresh(urls) {
+  const answer = await fetch(urls.auth + CONTRACT.paths.refresh, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ refresh_token: localStorage.getItem("refresh_token") }),
+  });
+  if (!answer.ok) return false;
+  const tokens = await answer.json();
+  localStorage.setItem("jwt_token", tokens.access_token);
+  localStorage.setItem("refresh_token", tokens.refresh_token);
+  return true;
+}
+
+async function connect() {
+  const token = localStorage.getItem("jwt_token");
+  if (!token) return void (state.textContent = "not logged in");
+  const { urls } = await (await fetch(CONTRACT.paths.config)).json();
+  let expired = false;
+  socket = new WebSocket(urls.ws, [CONTRACT.subprotocol, `jwt.${base64url(token)}`]);
+  socket.onopen = () => (state.textContent = "connected");
+  socket.onmessage = ({ data }) => {
+    const message = JSON.parse(data);
+    if (payloadOf(message).error_code === "TOKEN_EXPIRED") expired = true;
+    if (handled.has(typeOf(message))) show(message);
+  };
+  socket.onclose = async ({ code }) => {
+    state.textContent = `closed (${code})`;
+    // A refusal before 101 shows as 1006 without a reason, so a token that no longer serves is tried once, too.
+    if ((expired || code === 1006) && (await refresh(urls))) connect();
+  };
+}
+
+document.getElementById("ask").onsubmit = (submit) => {
+  submit.preventDefault();
+  const content = new FormData(submit.target).get("content");
+  socket?.send(JSON.stringify({ type: "user_message", payload: { content } }));
+  submit.target.reset();
+};
+
+connect();
