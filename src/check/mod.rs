@@ -5,6 +5,7 @@ mod admission;
 mod context;
 mod declaration;
 mod page;
+mod tokens;
 mod verify;
 
 pub use admission::{Admission, Refusal, RefusalForm, Session};
