@@ -1,6 +1,7 @@
 //! What became of an upgrade: admitted, refused for a reason, or neither.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::Context;
 use crate::model::{Evidence, Finding, Stop};
@@ -56,6 +57,14 @@ pub enum RefusalForm {
     },
 }
 
+impl Session {
+    /// Closes with 1000, and waits a moment for the target's part of it, which is not judged.
+    pub async fn close(mut self) {
+        self.socket.close(1000, "").await;
+        self.socket.ended(Duration::from_millis(500)).await;
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.form {
@@ -99,7 +108,7 @@ impl Context {
                     _ if code.is_some() => others.push(received.text),
                     _ => return Ok(Admission::OtherFirst(socket, received.text)),
                 },
-                Next::Ping | Next::Pong(_) => {}
+                Next::Pong(_) => {}
                 Next::Ended(end) => {
                     let (close, reason) = end.close.unwrap_or_default();
                     let evidence = socket.evidence();
@@ -225,13 +234,13 @@ impl Context {
         codes: &[ErrorCode],
     ) -> Result<(), Stop> {
         self.step("control before");
-        self.open(good()).await?.socket.close_quietly().await;
+        self.open(good()).await?.close().await;
         for (step, upgrade) in bad {
             self.step(step);
             self.refused(upgrade, codes).await?;
         }
         self.step("control after");
-        self.open(good()).await?.socket.close_quietly().await;
+        self.open(good()).await?.close().await;
         Ok(())
     }
 }

@@ -120,7 +120,7 @@ impl Context {
         };
         let id = request.message_id.clone().unwrap_or_default();
         let kind = request.kind.clone();
-        socket.send(&request).await?;
+        socket.send(&request).await;
         let answer = self.message_where(socket, &format!("the answer to {kind}"), |message| {
             message.in_reply_to() == Some(&id)
         });
@@ -222,7 +222,7 @@ impl Context {
                         return Ok(message);
                     }
                 }
-                Next::Ping | Next::Pong(_) => {}
+                Next::Pong(_) => {}
                 Next::Ended(end) => {
                     let seen = format!("the connection ended: {end}");
                     return Err(self.deviation(Finding::Closed, expected(), seen, socket.evidence()));

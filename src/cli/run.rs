@@ -17,6 +17,7 @@ use crate::profile::{LOCAL, LoadRequest, Loaded, Overrides, Profile};
 use crate::reference::{Conduct, Policy};
 use crate::report::files::{Files, Places};
 use crate::report::terminal::{Look, Terminal, Verbosity, closing};
+use crate::report::text::Depth;
 use crate::scenarios;
 use crate::target::Target;
 use crate::wire::{Contract, ContractError};
@@ -70,10 +71,10 @@ pub(super) fn run(args: RunArgs, color: Color) -> anyhow::Result<ExitCode> {
         if args.wire {
             let bar = terminal.bar();
             target.observe(move |entry| {
-                let line = crate::report::text::entry_line(entry);
+                let lines = crate::report::text::entry_lines(entry, Duration::ZERO, Depth::AMPLE).join("\n");
                 bar.suspend(|| {
                     // A closed standard error loses the live transcript, not the run.
-                    let _ = writeln!(std::io::stderr(), "{line}");
+                    let _ = writeln!(std::io::stderr(), "{} {lines}", entry.check);
                 });
             });
         }

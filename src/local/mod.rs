@@ -1,15 +1,23 @@
 //! The reference environment inside this process, and what a profile must know about it.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls_pki_types::PrivateKeyDer;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::profile::{Environment, Overrides};
-use crate::reference::{Addresses, Conduct, Facts, Listeners, Peers, ServeError, serve, write_source};
+use crate::reference::{Addresses, Conduct, Facts, Listeners, Peers, ServeError, TlsIdentity, serve, write_source};
+
+/// Where the source tree of the reference's auth service is written.
+const SOURCE: &str = "source";
+/// Where the authority of its certificates is written.
+const AUTHORITY: &str = "authority.pem";
 
 /// Why the reference cannot be started here.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +28,9 @@ pub enum LocalError {
     /// The reference refuses its conduct.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// No certificate.
+    #[error("no certificate for the reference: {0}")]
+    Certificate(#[from] rcgen::Error),
 }
 
 /// A running reference on free loopback ports, on a runtime of its own, so that it does not wait
@@ -28,20 +39,36 @@ pub struct Local {
     facts: Facts,
     environment: Environment,
     switches: Vec<String>,
-    source: TempDir,
+    files: TempDir,
+    tls: bool,
     shutdown: CancellationToken,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Local {
+    /// The same with every origin behind TLS, under a private authority of its own.
+    ///
+    /// # Errors
+    /// As [`Self::start`], and when no certificate can be made.
+    pub fn start_over_tls(mut conduct: Conduct, switches: &[String]) -> Result<Self, LocalError> {
+        conduct.tls = Some(Arc::new(identity()?));
+        Self::start(conduct, switches)
+    }
+
     /// Starts a reference of this conduct; `switches` are the arguments of `serve` that give a
     /// launched process the same conduct.
     ///
     /// # Errors
     /// [`LocalError`] when ports, threads or files are not to be had.
     pub fn start(conduct: Conduct, switches: &[String]) -> Result<Self, LocalError> {
-        let source = TempDir::with_prefix("netra-check-source-")?;
-        write_source(source.path(), &conduct.policy)?;
+        let files = TempDir::with_prefix("netra-check-")?;
+        std::fs::create_dir(files.path().join(SOURCE))?;
+        write_source(&files.path().join(SOURCE), &conduct.policy)?;
+        if let Some(tls) = &conduct.tls {
+            let pem = pem_of(&tls.authority);
+            std::fs::write(files.path().join(AUTHORITY), pem)?;
+        }
+        let tls = conduct.tls.is_some();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("reference")
@@ -60,13 +87,14 @@ impl Local {
                 eprintln!("error: {error}");
             }
         })?;
-        Ok(Self { facts, environment, switches: launch_arguments, source, shutdown, thread: Some(thread) })
+        Ok(Self { facts, environment, switches: launch_arguments, files, tls, shutdown, thread: Some(thread) })
     }
 
     /// What a profile must know about it, as a layer over `local`.
     pub fn overrides(&self) -> Overrides {
-        overrides(&self.facts, self.environment, &self.switches)
-            .set("independence.source", self.source.path().to_string_lossy().into_owned())
+        let path = |name: &str| self.files.path().join(name).to_string_lossy().into_owned();
+        let layer = overrides(&self.facts, self.environment, &self.switches).set("independence.source", path(SOURCE));
+        if self.tls { layer.set("tls.ca_file", path(AUTHORITY)) } else { layer }
     }
 
     /// Ends it, and waits until its last task is over.
@@ -87,6 +115,36 @@ impl Drop for Local {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// A certificate for loopback, issued by an authority that is forgotten with this process.
+fn identity() -> Result<TlsIdentity, rcgen::Error> {
+    let authority_key = KeyPair::generate()?;
+    let mut authority = CertificateParams::new(Vec::new())?;
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority.distinguished_name.push(DnType::CommonName, "netra-check reference authority");
+    let authority_certificate = authority.self_signed(&authority_key)?;
+    let issuer = Issuer::new(authority, authority_key);
+    let key = KeyPair::generate()?;
+    let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
+    let certificate = CertificateParams::new(names)?.signed_by(&key, &issuer)?;
+    Ok(TlsIdentity {
+        chain: vec![certificate.der().clone()],
+        key: PrivateKeyDer::Pkcs8(key.serialize_der().into()),
+        authority: authority_certificate.der().clone(),
+    })
+}
+
+/// A certificate as PEM (RFC 7468).
+fn pem_of(certificate: &[u8]) -> String {
+    use base64::Engine as _;
+    let text = base64::engine::general_purpose::STANDARD.encode(certificate);
+    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
+    for line in text.as_bytes().chunks(64) {
+        pem.push_str(&String::from_utf8_lossy(line));
+        pem.push('\n');
+    }
+    pem + "-----END CERTIFICATE-----\n"
 }
 
 /// Free loopback ports for every service.

@@ -12,7 +12,7 @@ async fn run(cx: &Context) -> Judgement {
         let evidence = || session.socket.evidence();
         cx.same("user_id", &Some(login.user_id.as_str()), &session.welcome.user_id(), evidence)?;
         cx.alive(&mut session.socket).await?;
-        session.socket.close_quietly().await;
+        session.close().await;
     }
     cx.conforms()
 }
