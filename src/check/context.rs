@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio_util::task::TaskTracker;
+
 use super::{Check, Waits};
 use crate::model::{
     Conforms, Deviation, Effect, Evidence, Finding, Judgement, Need, NotVerified, Observation, Origin, Stop, Trigger,
@@ -20,6 +22,7 @@ pub struct Context {
     users: Vec<usize>,
     observations: Mutex<Vec<Observation>>,
     doing: Mutex<String>,
+    mends: TaskTracker,
 }
 
 impl Context {
@@ -33,6 +36,7 @@ impl Context {
             users,
             observations: Mutex::default(),
             doing: Mutex::new("before its first step".into()),
+            mends: TaskTracker::new(),
         }
     }
 
@@ -200,8 +204,15 @@ impl Context {
         Evidence { entries: self.recorder.tail(None, 12), facts: Vec::new() }
     }
 
-    /// Ends whatever the check left open.
+    /// Where what a cancelled check has left broken is mended.
+    pub(super) const fn mends(&self) -> &TaskTracker {
+        &self.mends
+    }
+
+    /// Ends whatever the check left open, and waits until what it broke is mended.
     pub(crate) async fn close(&self) {
+        self.mends.close();
+        self.mends.wait().await;
         self.recorder.close().await;
     }
 }

@@ -4,7 +4,9 @@
 mod admission;
 mod context;
 mod declaration;
+mod lasting;
 mod page;
+mod provoke;
 mod tokens;
 mod verify;
 
