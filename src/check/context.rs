@@ -7,7 +7,8 @@ use tokio_util::task::TaskTracker;
 
 use super::{Check, Waits};
 use crate::model::{
-    Conforms, Deviation, Effect, Evidence, Finding, Judgement, Need, NotVerified, Observation, Origin, Stop, Trigger,
+    Conforms, Deviation, Effect, Evidence, Finding, Group, Judgement, Need, NotVerified, Observation, Origin, Stop,
+    Trigger,
 };
 use crate::profile::{Profile, TriggerSpec};
 use crate::target::{Call, Login, Recorder, Target, Upgrade, Workshop};
@@ -28,9 +29,13 @@ pub struct Context {
 impl Context {
     /// For the engine: an attempt at `check` with these users of the pool.
     pub(crate) fn new(check: &'static Check, target: Arc<Target>, config: WsConfig, users: Vec<usize>) -> Self {
+        let recorder = target.recorder(check.id);
+        if check.group == Some(Group::Disrupt) {
+            recorder.expect_outages();
+        }
         Self {
             check,
-            recorder: target.recorder(check.id),
+            recorder,
             target,
             config,
             users,
@@ -127,9 +132,12 @@ impl Context {
         self.login_of(0, Some(life.max(self.profile().limits.short_token))).await
     }
 
-    async fn login_of(&self, which: usize, life: Option<Duration>) -> Result<Login, Stop> {
+    pub(super) async fn login_of(&self, which: usize, life: Option<Duration>) -> Result<Login, Stop> {
         let user = self.users.get(which).copied().unwrap_or_default();
-        self.target.login(&self.recorder, user, life).await
+        match life {
+            Some(life) => self.target.short_login(&self.recorder, user, life).await,
+            None => self.target.login(&self.recorder, user).await,
+        }
     }
 
     /// The token workshop.
@@ -161,16 +169,13 @@ impl Context {
         self.profile().triggers.get(&trigger).ok_or_else(|| NotVerified::Lacks(Need::Trigger(trigger)).into())
     }
 
-    fn declared(&self, need: Need) {
+    pub(super) fn declared(&self, need: Need) {
         assert!(self.check.needs.contains(&need), "{} uses `{need}` without declaring it", self.check.id);
     }
 
     /// Counts a fact that a verifier saw and found right.
     pub(super) fn observed(&self) {
-        self.observations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Observation::of_a_verified_fact());
+        self.observations.lock().unwrap_or_else(PoisonError::into_inner).push(Observation::of_a_verified_fact());
     }
 
     /// Conforms, on the strength of what the verifiers saw.
@@ -201,7 +206,7 @@ impl Context {
 
     /// The latest entries of the check's transcript.
     pub fn evidence(&self) -> Evidence {
-        Evidence { entries: self.recorder.tail(None, 12), facts: Vec::new() }
+        Evidence { entries: self.recorder.latest(12), facts: Vec::new() }
     }
 
     /// Where what a cancelled check has left broken is mended.
@@ -209,11 +214,9 @@ impl Context {
         &self.mends
     }
 
-    /// Ends whatever the check left open, and waits until what it broke is mended.
-    pub(crate) async fn close(&self) {
+    /// Waits until what the check left broken is mended.
+    pub(crate) async fn mended(&self) {
         self.mends.close();
         self.mends.wait().await;
-        self.recorder.close().await;
     }
 }
-

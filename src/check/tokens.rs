@@ -123,7 +123,8 @@ impl Context {
         if forgeries.is_empty() {
             return Err(no_jwt().into());
         }
-        let bad = forgeries.iter().map(|forged| (forged.step.as_str(), self.upgrade_with(&forged.token)));
+        let bad: Vec<_> =
+            forgeries.into_iter().map(|forged| (forged.step, self.upgrade_with(&forged.token))).collect();
         self.sandwich(|| self.upgrade_with(good), bad, codes).await
     }
 
@@ -141,9 +142,9 @@ impl Context {
         codes: &[ErrorCode],
     ) -> Result<(), Stop> {
         let carriers = self.contract().carriers().iter();
-        let carried = carriers.map(|carrier| {
-            (format!("{what} in the {}", carrier.slug()), self.upgrade().carrier(*carrier, bad))
-        });
+        let carried: Vec<_> = carriers
+            .map(|carrier| (format!("{what} in the {}", carrier.slug()), self.upgrade().carrier(*carrier, bad)))
+            .collect();
         self.sandwich(|| self.upgrade_with(good), carried, codes).await?;
         let is_there = |endpoint: &Endpoint| self.contract().endpoint(*endpoint).is_some();
         // One call of REST is enough: it is the backend's one gate that is asked.

@@ -22,7 +22,7 @@ async fn run(cx: &Context) -> Judgement {
             bears(cx, &session.response, "Sec-WebSocket-Accept", Some(&due))?;
             bears(cx, &session.response, "Sec-WebSocket-Protocol", offered)?;
             bears(cx, &session.response, "Sec-WebSocket-Extensions", None)?;
-            session.socket.close_quietly().await;
+            session.close().await;
         }
     }
     cx.conforms()

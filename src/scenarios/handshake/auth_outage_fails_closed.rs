@@ -12,7 +12,7 @@ async fn run(cx: &Context) -> Judgement {
     let login = cx.login().await?;
     let tampered = cx.tampered_token(&login.access)?;
     cx.step("control before the outage");
-    cx.session(&login.access).await?.socket.close_quietly().await;
+    cx.session(&login.access).await?.close().await;
 
     let probe = async {
         for (step, token) in [("the good token", &login.access), ("a tampered token", &tampered)] {
@@ -31,6 +31,6 @@ async fn run(cx: &Context) -> Judgement {
     cx.during_outage(Trigger::AuthOutage, probe).await?;
 
     cx.step("control after the outage");
-    cx.session(&login.access).await?.socket.close_quietly().await;
+    cx.session(&login.access).await?.close().await;
     cx.conforms()
 }

@@ -36,7 +36,7 @@ fn both<'a>(cx: &'a Context, header: &Token, subprotocol: &Token) -> Upgrade<'a>
 /// Both tokens are good, and both carriers are read.
 async fn each_alone(cx: &Context, a: &Token, b: &Token) -> Result<(), Stop> {
     for upgrade in [cx.upgrade().carrier(Carrier::Header, a), cx.upgrade().carrier(Carrier::Subprotocol, b)] {
-        cx.open(upgrade).await?.socket.close_quietly().await;
+        cx.open(upgrade).await?.close().await;
     }
     Ok(())
 }

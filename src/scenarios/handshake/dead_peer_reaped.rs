@@ -16,10 +16,10 @@ const TOLERANCE: Duration = Duration::from_secs(1);
 async fn run(cx: &Context) -> Judgement {
     let login = cx.login().await?;
     let (mut living, mut dead) = (cx.session(&login.access).await?, cx.session(&login.access).await?);
-    let mut eager = cx.session(&login.access).await?.socket;
+    let mut eager = cx.session(&login.access).await?;
     dead.socket.answer_pings(false);
     for payload in [&b""[..], b"nobody asked"] {
-        eager.send_frame(RawFrame::new(opcode::PONG, payload)).await;
+        eager.socket.send_frame(RawFrame::new(opcode::PONG, payload)).await;
     }
     // The intervals of both pass at the same time; judged when both have.
     let (kept, dropped) = tokio::join!(watched(cx, &mut living, Duration::ZERO), watched(cx, &mut dead, TOLERANCE));
@@ -38,9 +38,9 @@ async fn run(cx: &Context) -> Judgement {
     restored(cx, &login.access, &dead.welcome).await?;
 
     cx.step("a socket that sent pongs unasked");
-    cx.alive(&mut eager).await?;
-    eager.close_quietly().await;
-    living.socket.close_quietly().await;
+    cx.alive(&mut eager.socket).await?;
+    eager.close().await;
+    living.close().await;
     cx.conforms()
 }
 
@@ -65,15 +65,16 @@ fn pinged(cx: &Context, session: &Session, pinged: Option<Instant>) -> Result<()
 
 /// The session that `welcome` began goes on where it was left.
 async fn restored(cx: &Context, token: &Token, welcome: &Message) -> Result<(), Stop> {
-    let mut socket = cx.session(token).await?.socket;
+    let mut session = cx.session(token).await?;
+    let socket = &mut session.socket;
     let request = Message::new(Kind::SessionRestore).with("connection_id", welcome.connection_id().unwrap_or_default());
     let request = match (welcome.sequence, &welcome.message_id) {
         (Some(sequence), _) => request.with("last_sequence", sequence),
         (None, id) => request.with("last_message_id", id.clone().unwrap_or_default()),
     };
-    let answer = cx.ask(&mut socket, request).await?;
+    let answer = cx.ask(socket, request).await?;
     let resumed = answer.field("resumed").cloned();
     cx.same("resumed", &Some(true.into()), &resumed, || socket.evidence())?;
-    socket.close_quietly().await;
+    session.close().await;
     Ok(())
 }

@@ -1,10 +1,10 @@
 use crate::check;
-use crate::check::{Check, Context, Waits};
+use crate::check::{Check, Context};
 use crate::model::{Judgement, Need};
 use crate::wire::ErrorCode;
 
 pub(super) static CHECK: Check =
-    check!("handshake/expired-token-refused", run).smoke().needs(&[Need::Short]).wait(Waits::expired_token);
+    check!("handshake/expired-token-refused", run).smoke().needs(&[Need::Short]).wait(|waits| waits.expired_token());
 
 async fn run(cx: &Context) -> Judgement {
     let login = cx.login().await?;

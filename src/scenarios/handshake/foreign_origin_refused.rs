@@ -19,7 +19,7 @@ async fn run(cx: &Context) -> Judgement {
     };
     let foreign = [("the origin null", "null".to_owned()), ("a stranger's origin", format!("https://{STRANGER}"))];
     let foreign = foreign.into_iter().chain(frontend.into_iter().flat_map(lookalikes));
-    let bad = foreign.map(|(step, origin)| (step, cx.upgrade_with(&login.access).origin(&origin)));
+    let bad: Vec<_> = foreign.map(|(step, origin)| (step, cx.upgrade_with(&login.access).origin(&origin))).collect();
     cx.sandwich(good, bad, &[ErrorCode::OriginForbidden]).await?;
     cx.conforms()
 }

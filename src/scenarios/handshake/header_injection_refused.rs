@@ -22,7 +22,7 @@ async fn run(cx: &Context) -> Judgement {
         None => None,
     };
     cx.step("control before");
-    cx.session(&login.access).await?.socket.close_quietly().await;
+    cx.session(&login.access).await?.close().await;
     for forged in cx.workshop().header_injection(&login.access, url.as_deref()) {
         cx.step(forged.step);
         match &ours {
@@ -39,7 +39,7 @@ async fn run(cx: &Context) -> Judgement {
         nobody_came(cx, &listener).await?;
     }
     cx.step("control after");
-    cx.session(&login.access).await?.socket.close_quietly().await;
+    cx.session(&login.access).await?.close().await;
     cx.conforms()
 }
 

@@ -37,6 +37,6 @@ async fn attempt(cx: &Context) -> Judgement {
 
     cx.step("the socket with a later token");
     cx.alive(&mut staying.socket).await?;
-    staying.socket.close_quietly().await;
+    staying.close().await;
     cx.conforms()
 }

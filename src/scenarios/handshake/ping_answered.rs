@@ -7,16 +7,17 @@ pub(super) static CHECK: Check = check!("handshake/ping-answered", run).smoke();
 
 async fn run(cx: &Context) -> Judgement {
     let login = cx.login().await?;
-    let mut socket = cx.session(&login.access).await?.socket;
+    let mut session = cx.session(&login.access).await?;
+    let socket = &mut session.socket;
     // Nothing, octets that are no text, and the most that a control frame may hold.
     for payload in [&[][..], &[0xff, 0x00, 0xfe], &[b'p'; 125]] {
         cx.step(format!("a protocol ping with {} octets", payload.len()));
         socket.ping(payload).await;
-        echoed(cx, &mut socket, payload).await?;
+        echoed(cx, socket, payload).await?;
     }
     cx.step("the message ping");
-    cx.alive(&mut socket).await?;
-    socket.close_quietly().await;
+    cx.alive(socket).await?;
+    session.close().await;
     cx.conforms()
 }
 

@@ -4,7 +4,7 @@ use crate::check;
 use crate::check::{Check, Context};
 use crate::model::{Finding, Judgement, Need, Origin, Stop};
 use crate::target::{Fault, FaultKind, Response, Upgraded};
-use crate::wire::Endpoint;
+use crate::wire::{Endpoint, ErrorCode};
 
 pub(super) static CHECK: Check = check!("handshake/plaintext-refused", run).needs(&[Need::Tls]);
 
@@ -73,8 +73,13 @@ fn refused(cx: &Context, asked: &Url, answer: Result<Response, Fault>) -> Result
         return cx.holds(right, Finding::WrongHeader, EXPECTED, seen, || response.evidence());
     }
     // 401 means that the credential was looked at: a good one would have worked.
-    let judged = matches!(response.status, 101 | 200..300 | 401) || code.is_some_and(|code| cx.contract().declares_http_code(&code));
+    let judged = matches!(response.status, 101 | 200..300 | 401) || code.as_ref().is_some_and(|code| is_about_token(code));
     cx.holds(!judged, Finding::Accepted, EXPECTED, seen, || response.evidence())
+}
+
+/// A code that only who has looked at the credential can tell.
+const fn is_about_token(code: &ErrorCode) -> bool {
+    matches!(code, ErrorCode::TokenInvalid | ErrorCode::TokenExpired | ErrorCode::TokenRevoked)
 }
 
 fn is_ours(cx: &Context, url: &Url) -> bool {

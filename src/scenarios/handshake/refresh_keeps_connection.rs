@@ -13,24 +13,25 @@ pub(super) static CHECK: Check = check!("handshake/refresh-keeps-connection", ru
 
 async fn run(cx: &Context) -> Judgement {
     let login = cx.login().await?;
-    let mut socket = cx.session(&login.access).await?.socket;
+    let mut session = cx.session(&login.access).await?;
+    let socket = &mut session.socket;
     cx.step("starting the long stream");
-    let created = cx.ask(&mut socket, cx.prompt(Trigger::LongStream)?).await?;
+    let created = cx.ask(socket, cx.prompt(Trigger::LongStream)?).await?;
     let of_run = |message: &Message| message.run_id() == created.run_id();
     let first = |message: &Message| message.kind == Kind::PartialResult && of_run(message);
-    let begun = cx.message_within(&mut socket, cx.profile().thresholds.first_content, "partial_result", first).await;
+    let begun = cx.message_within(socket, cx.profile().thresholds.first_content, "partial_result", first).await;
     begun.map_err(|stop| cx.control_failed("the stream begins", stop))?;
 
     cx.step("token_refresh in mid-stream");
     let rotated = cx.target().refresh(cx.recorder(), &login).await?;
-    let refreshed = cx.ask(&mut socket, refresh::with(&rotated.access)).await?;
+    let refreshed = cx.ask(socket, refresh::with(&rotated.access)).await?;
     expiry::told(cx, &refreshed, &rotated.access, || socket.evidence())?;
 
     cx.step("the stream after the refresh");
     let last = |message: &Message| of_run(message) && ends_run(&message.kind);
-    let end = cx.message_within(&mut socket, cx.profile().thresholds.run, "the run's end", last).await?.kind;
+    let end = cx.message_within(socket, cx.profile().thresholds.run, "the run's end", last).await?.kind;
     cx.holds(end == Kind::FinalReport, Finding::MissingEvent, "final_report", || end.to_string(), || socket.evidence())?;
-    let said = said_once(cx, &socket, of_run)?;
+    let said = said_once(cx, socket, of_run)?;
 
     cx.step("the history of the thread");
     let thread = created.thread_id().unwrap_or_default();
@@ -39,7 +40,7 @@ async fn run(cx: &Context) -> Judgement {
     cx.success(Endpoint::ListMessages, &history)?;
     let kept = answer_of_run(cx, &history, created.run_id());
     cx.same("the run's content", &Some(said), &kept, || history.evidence())?;
-    socket.close_quietly().await;
+    session.close().await;
     cx.conforms()
 }
 

@@ -9,15 +9,16 @@ pub(super) static CHECK: Check =
 
 async fn run(cx: &Context) -> Judgement {
     let (own, other) = (cx.login().await?, cx.second_login().await?);
-    let mut socket = cx.session(&own.access).await?.socket;
-    refresh::works(cx, &mut socket, &own.access).await?;
+    let mut session = cx.session(&own.access).await?;
+    let socket = &mut session.socket;
+    refresh::works(cx, socket, &own.access).await?;
 
     cx.step("the second user's token");
-    cx.ask_refused(&mut socket, refresh::with(&other.access), &[ErrorCode::UserMismatch]).await?;
+    cx.ask_refused(socket, refresh::with(&other.access), &[ErrorCode::UserMismatch]).await?;
 
     // Accepted only where the socket still belongs to its first user.
     cx.step("the first user's token again");
-    cx.ask(&mut socket, refresh::with(&own.access)).await?;
-    socket.close_quietly().await;
+    cx.ask(socket, refresh::with(&own.access)).await?;
+    session.close().await;
     cx.conforms()
 }

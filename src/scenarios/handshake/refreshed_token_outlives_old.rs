@@ -15,15 +15,16 @@ async fn run(cx: &Context) -> Judgement {
 
 async fn attempt(cx: &Context) -> Judgement {
     let (new, old) = (cx.login().await?, cx.short_login(Duration::ZERO).await?);
-    let mut socket = cx.session(&old.access).await?.socket;
+    let mut session = cx.session(&old.access).await?;
+    let socket = &mut session.socket;
     cx.step("token_refresh with a later token");
-    let refreshed = cx.ask(&mut socket, refresh::with(&new.access)).await?;
+    let refreshed = cx.ask(socket, refresh::with(&new.access)).await?;
     expiry::told(cx, &refreshed, &new.access, || socket.evidence())?;
     expiry::still_before(cx, &old.access).await?;
 
     cx.step("waiting past the old token's end");
-    cx.outlasts(&mut socket, expiry::over(cx, &old.access).await?).await?;
-    cx.alive(&mut socket).await?;
-    socket.close_quietly().await;
+    cx.outlasts(socket, expiry::over(cx, &old.access).await?).await?;
+    cx.alive(socket).await?;
+    session.close().await;
     cx.conforms()
 }

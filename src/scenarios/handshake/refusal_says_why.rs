@@ -9,7 +9,7 @@ async fn run(cx: &Context) -> Judgement {
     let login = cx.login().await?;
     let tampered = cx.tampered_token(&login.access)?;
     cx.step("control before");
-    cx.session(&login.access).await?.socket.close_quietly().await;
+    cx.session(&login.access).await?.close().await;
 
     cx.step("no credential");
     formed(cx, &cx.refused(cx.upgrade(), &[ErrorCode::AuthMissing]).await?)?;
@@ -20,7 +20,7 @@ async fn run(cx: &Context) -> Judgement {
     }
 
     cx.step("control after");
-    cx.session(&login.access).await?.socket.close_quietly().await;
+    cx.session(&login.access).await?.close().await;
     cx.conforms()
 }
 

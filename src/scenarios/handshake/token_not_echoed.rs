@@ -20,7 +20,7 @@ async fn run(cx: &Context) -> Judgement {
 
         cx.step("a tampered token in token_refresh");
         cx.answer(&mut session.socket, refresh::with(&tampered)).await?;
-        session.socket.close_quietly().await;
+        session.close().await;
         watch.nothing_leaked()?;
 
         // Whether it is refused, and how, others judge.

@@ -15,7 +15,7 @@ const RULES: [(&str, Break); 6] = [
     ("a key of five octets", |upgrade| upgrade.set(KEY, "c2hvcnQ=")),
     ("POST", |upgrade| upgrade.method("POST")),
     ("no Upgrade", |upgrade| upgrade.without("Upgrade")),
-    ("HTTP/1.0", Upgrade::http10),
+    ("HTTP/1.0", |upgrade| upgrade.http10()),
 ];
 
 type Break = for<'t> fn(Upgrade<'t>) -> Upgrade<'t>;
@@ -23,7 +23,7 @@ type Break = for<'t> fn(Upgrade<'t>) -> Upgrade<'t>;
 async fn run(cx: &Context) -> Judgement {
     let login = cx.login().await?;
     cx.step("control before");
-    cx.session(&login.access).await?.socket.close_quietly().await;
+    cx.session(&login.access).await?.close().await;
     for (rule, breaks) in RULES {
         cx.step(format!("{rule}, with the token"));
         refused(cx, breaks(cx.upgrade_with(&login.access)), rule, true).await?;
@@ -31,7 +31,7 @@ async fn run(cx: &Context) -> Judgement {
         refused(cx, breaks(cx.upgrade()), rule, false).await?;
     }
     cx.step("control after");
-    cx.session(&login.access).await?.socket.close_quietly().await;
+    cx.session(&login.access).await?.close().await;
     cx.conforms()
 }
 
@@ -39,8 +39,7 @@ async fn refused(cx: &Context, upgrade: Upgrade<'_>, rule: &str, with_token: boo
     let (due, also) = if rule == "HTTP/1.0" { ("a 4xx status or 505", Some(505)) } else { ("a 4xx status", None) };
     let response = match upgrade.broken().open().await? {
         Upgraded::Refused(response) => response,
-        Upgraded::Switched(socket, response) => {
-            socket.close_quietly().await;
+        Upgraded::Switched(_, response) => {
             return Err(cx.deviation(Finding::Accepted, [due], "HTTP 101", response.evidence()));
         }
     };

@@ -3,7 +3,8 @@ use std::time::Duration;
 use crate::check;
 use crate::check::{Admission, Check, Context, RefusalForm};
 use crate::model::{Finding, Judgement, Stop};
-use crate::target::{RawFrame, Socket, Token, Upgrade};
+use crate::target::frame::RawFrame;
+use crate::target::{Socket, Token, Upgrade};
 use crate::wire::{ErrorCode, Kind, Message};
 
 pub(super) static CHECK: Check = check!("handshake/validated-before-accept", run).smoke();
@@ -30,7 +31,7 @@ async fn welcomed_first(cx: &Context, token: &Token) -> Result<(), Stop> {
     cx.step("control: a good token, and a ping at once");
     let mut session = cx.open(with_ping(cx, cx.upgrade_with(token))).await?;
     let answered = cx.message(&mut session.socket, &Kind::Pong).await;
-    session.socket.close_quietly().await;
+    session.close().await;
     answered.map(drop).map_err(|stop| cx.control_failed("a ping that comes with the upgrade is answered", stop))
 }
 
