@@ -163,7 +163,9 @@ fn aside(path: &Path) -> io::Result<NamedTempFile> {
     }
     let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    builder(&format!(".{}.", name.to_string_lossy()), 0o666).tempfile_in(directory)
+    // The error names the file beside `path`, which nobody asked for.
+    let made = builder(&format!(".{}.", name.to_string_lossy()), 0o666).tempfile_in(directory);
+    made.map_err(|error| error.kind().into())
 }
 
 /// Makes what is later renamed, with the permissions of anything new (`mode` less the umask): the
