@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio_util::task::TaskTracker;
+
 use super::{Check, Waits};
 use crate::model::{
     Conforms, Deviation, Effect, Evidence, Finding, Group, Judgement, Need, NotVerified, Observation, Origin, Stop,
@@ -21,6 +23,7 @@ pub struct Context {
     users: Vec<usize>,
     observations: Mutex<Vec<Observation>>,
     doing: Mutex<String>,
+    mends: TaskTracker,
 }
 
 impl Context {
@@ -38,6 +41,7 @@ impl Context {
             users,
             observations: Mutex::default(),
             doing: Mutex::new("before its first step".into()),
+            mends: TaskTracker::new(),
         }
     }
 
@@ -128,7 +132,7 @@ impl Context {
         self.login_of(0, Some(life.max(self.profile().limits.short_token))).await
     }
 
-    async fn login_of(&self, which: usize, life: Option<Duration>) -> Result<Login, Stop> {
+    pub(super) async fn login_of(&self, which: usize, life: Option<Duration>) -> Result<Login, Stop> {
         let user = self.users.get(which).copied().unwrap_or_default();
         match life {
             Some(life) => self.target.short_login(&self.recorder, user, life).await,
@@ -165,7 +169,7 @@ impl Context {
         self.profile().triggers.get(&trigger).ok_or_else(|| NotVerified::Lacks(Need::Trigger(trigger)).into())
     }
 
-    fn declared(&self, need: Need) {
+    pub(super) fn declared(&self, need: Need) {
         assert!(self.check.needs.contains(&need), "{} uses `{need}` without declaring it", self.check.id);
     }
 
@@ -203,5 +207,16 @@ impl Context {
     /// The latest entries of the check's transcript.
     pub fn evidence(&self) -> Evidence {
         Evidence { entries: self.recorder.latest(12), facts: Vec::new() }
+    }
+
+    /// Where what a cancelled check has left broken is mended.
+    pub(super) const fn mends(&self) -> &TaskTracker {
+        &self.mends
+    }
+
+    /// Waits until what the check left broken is mended.
+    pub(crate) async fn mended(&self) {
+        self.mends.close();
+        self.mends.wait().await;
     }
 }
