@@ -58,7 +58,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             selected,
         };
         let result = run(&options, &mut []).await;
-        options.target.close().await;
         Ok::<_, Box<dyn std::error::Error>>(result)
     })?;
     for outcome in &result.outcomes {

@@ -6,13 +6,8 @@ use netra_check::scenarios::registry;
 fn proof() -> &'static Proof {
     static PROOF: std::sync::OnceLock<Proof> = std::sync::OnceLock::new();
     PROOF.get_or_init(|| {
-        let options = ProveOptions {
-            checks: registry(),
-            only: Default::default(),
-            collateral: false,
-            generated: false,
-            jobs: 6,
-        };
+        let options =
+            ProveOptions { checks: registry(), only: Default::default(), collateral: false, generated: false, jobs: 6 };
         tokio::runtime::Runtime::new().unwrap().block_on(prove(&options, &|_| {}))
     })
 }

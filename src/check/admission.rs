@@ -148,10 +148,7 @@ impl Context {
 
     /// An upgrade with `token`, by the carrier that the contract names first.
     pub fn upgrade_with(&self, token: &Token) -> Upgrade<'_> {
-        match self.contract().carriers().first() {
-            Some(carrier) => self.upgrade().carrier(*carrier, token),
-            None => self.upgrade(),
-        }
+        self.upgrade().token(token)
     }
 
     async fn judge_admission(&self, upgrade: Upgrade<'_>) -> Result<Session, Stop> {

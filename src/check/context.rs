@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::{Check, Waits};
 use crate::model::{
-    Conforms, Deviation, Effect, Evidence, Finding, Judgement, Need, NotVerified, Observation, Origin, Stop, Trigger,
+    Conforms, Deviation, Effect, Evidence, Finding, Group, Judgement, Need, NotVerified, Observation, Origin, Stop,
+    Trigger,
 };
 use crate::profile::{Profile, TriggerSpec};
 use crate::target::{Call, Login, Recorder, Target, Upgrade, Workshop};
@@ -25,9 +26,13 @@ pub struct Context {
 impl Context {
     /// For the engine: an attempt at `check` with these users of the pool.
     pub(crate) fn new(check: &'static Check, target: Arc<Target>, config: WsConfig, users: Vec<usize>) -> Self {
+        let recorder = target.recorder(check.id);
+        if check.group == Some(Group::Disrupt) {
+            recorder.expect_outages();
+        }
         Self {
             check,
-            recorder: target.recorder(check.id),
+            recorder,
             target,
             config,
             users,
@@ -125,7 +130,10 @@ impl Context {
 
     async fn login_of(&self, which: usize, life: Option<Duration>) -> Result<Login, Stop> {
         let user = self.users.get(which).copied().unwrap_or_default();
-        self.target.login(&self.recorder, user, life).await
+        match life {
+            Some(life) => self.target.short_login(&self.recorder, user, life).await,
+            None => self.target.login(&self.recorder, user).await,
+        }
     }
 
     /// The token workshop.
@@ -163,10 +171,7 @@ impl Context {
 
     /// Counts a fact that a verifier saw and found right.
     pub(super) fn observed(&self) {
-        self.observations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Observation::of_a_verified_fact());
+        self.observations.lock().unwrap_or_else(PoisonError::into_inner).push(Observation::of_a_verified_fact());
     }
 
     /// Conforms, on the strength of what the verifiers saw.
@@ -197,12 +202,6 @@ impl Context {
 
     /// The latest entries of the check's transcript.
     pub fn evidence(&self) -> Evidence {
-        Evidence { entries: self.recorder.tail(None, 12), facts: Vec::new() }
-    }
-
-    /// Ends whatever the check left open.
-    pub(crate) async fn close(&self) {
-        self.recorder.close().await;
+        Evidence { entries: self.recorder.latest(12), facts: Vec::new() }
     }
 }
-

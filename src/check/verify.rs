@@ -78,7 +78,12 @@ impl Context {
     pub fn success(&self, endpoint: Endpoint, response: &Response) -> Result<(), Stop> {
         self.status(response, self.contract().success(endpoint))?;
         let Some(body) = &response.json else {
-            return Err(self.deviation(Finding::BadSchema, ["a JSON body"], "a body that is no JSON", response.evidence()));
+            return Err(self.deviation(
+                Finding::BadSchema,
+                ["a JSON body"],
+                "a body that is no JSON",
+                response.evidence(),
+            ));
         };
         match self.contract().body_faults(endpoint, body).first() {
             None => {
@@ -114,17 +119,11 @@ impl Context {
     /// # Errors
     /// Deviates with [`Finding::NoAnswer`] or [`Finding::Closed`] when there is none within `reply_s`.
     pub async fn answer(&self, socket: &mut Socket, request: Message) -> Result<Message, Stop> {
-        let request = match request.message_id {
-            Some(_) => request,
-            None => request.id(self.recorder().fresh_id()),
-        };
-        let id = request.message_id.clone().unwrap_or_default();
-        let kind = request.kind.clone();
+        let id = request.message_id.clone().unwrap_or_else(|| self.target().unique(request.kind.slug()));
+        let request = request.id(id.clone());
         socket.send(&request).await;
-        let answer = self.message_where(socket, &format!("the answer to {kind}"), |message| {
-            message.in_reply_to() == Some(&id)
-        });
-        answer.await
+        let what = format!("the answer to {}", request.kind);
+        self.message_where(socket, &what, |message| message.in_reply_to() == Some(&id)).await
     }
 
     /// Sends a request and takes its direct answer, which must be the contract's.
@@ -228,7 +227,12 @@ impl Context {
                     return Err(self.deviation(Finding::Closed, expected(), seen, socket.evidence()));
                 }
                 Next::Silence => {
-                    return Err(self.deviation(Finding::NoAnswer, expected(), "nothing of the kind", socket.evidence()));
+                    return Err(self.deviation(
+                        Finding::NoAnswer,
+                        expected(),
+                        "nothing of the kind",
+                        socket.evidence(),
+                    ));
                 }
             }
         }
@@ -270,7 +274,12 @@ impl Context {
                     self.observed();
                     return Ok(());
                 }
-                Err(self.deviation(Finding::WrongClose, expected(), format!("the connection ended: {end}"), socket.evidence()))
+                Err(self.deviation(
+                    Finding::WrongClose,
+                    expected(),
+                    format!("the connection ended: {end}"),
+                    socket.evidence(),
+                ))
             }
             None => {
                 let seen = format!("open after {} s", within.as_secs_f64());

@@ -2,11 +2,11 @@
 
 use std::io::{self, Write as _};
 
-use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 
-use super::args::{Color, ListArgs, ListFormat};
+use super::args::{ListArgs, ListFormat, SelectionArgs};
 use crate::check::Check;
+use crate::engine::{Selection, SelectionError};
 use crate::model::{Effect, ExitCode};
 use crate::scenarios;
 
@@ -42,9 +42,14 @@ impl From<&Check> for Listed {
     }
 }
 
-pub(super) fn list(args: &ListArgs, _color: Color) -> anyhow::Result<ExitCode> {
+/// The selection of the command line; without a profile the suites are the built-in ones.
+fn selection(args: &SelectionArgs) -> Result<Selection, SelectionError> {
+    super::run::selection(args, args.suite.as_deref().unwrap_or("full"), None)
+}
+
+pub(super) fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let registry = scenarios::registry();
-    let selected = match super::run::selection(&args.selection, None).and_then(|it| Ok(it.of(&registry)?)) {
+    let selected = match selection(&args.selection).and_then(|it| it.of(&registry)) {
         Ok(selected) => selected,
         Err(error) => return super::usage(&error),
     };
@@ -54,15 +59,12 @@ pub(super) fn list(args: &ListArgs, _color: Color) -> anyhow::Result<ExitCode> {
         writeln!(out, "{}", serde_json::to_string_pretty(&checks)?)?;
         return Ok(ExitCode::Conforms);
     }
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["check", "level", "needs", "title"]);
+    let mut table = super::table(["check", "level", "needs", "title"]);
     for check in &checks {
         let needs = check.needs.iter().chain(check.effects.iter().filter(|effect| *effect != "read"));
         let level = if check.required { "must, required".to_owned() } else { check.level.clone() };
         table.add_row([check.id, &level, &needs.cloned().collect::<Vec<_>>().join(" "), check.title]);
     }
-    table.set_width(super::width());
     writeln!(out, "{table}\n{} checks", checks.len())?;
     Ok(ExitCode::Conforms)
 }

@@ -13,6 +13,7 @@ mod serve;
 use std::io::{self, Write as _};
 
 use clap::{CommandFactory as _, Parser as _};
+use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 
 use crate::model::ExitCode;
 use crate::profile::LoadRequest;
@@ -46,11 +47,11 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Run(args) => run::run(args, color),
         Command::Plan(args) => plan::plan(args, color),
-        Command::List(args) => list::list(&args, color),
+        Command::List(args) => list::list(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Profile(command) => profile_command(command, color),
         Command::Serve(args) => serve::serve(args),
-        Command::Prove(args) => prove::prove(args, color),
+        Command::Prove(args) => prove::prove(args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "netra-check", &mut io::stdout());
             Ok(ExitCode::Conforms)
@@ -103,9 +104,17 @@ fn usage(what: &dyn std::fmt::Display) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::Usage)
 }
 
-/// Columns of a table.
-fn width() -> u16 {
-    terminal_size::terminal_size().map_or(100, |(width, _)| width.0)
+/// An empty table as wide as the terminal.
+fn table<const N: usize>(header: [&str; N]) -> Table {
+    let line = LineStyle::none().fill('─').junction('─');
+    let style = TableStyle::new().top_border(line).header_separator(line).bottom_border(line);
+    let mut table = Table::new();
+    table
+        .load_style(style)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(terminal_size::terminal_size().map_or(100, |(width, _)| width.0))
+        .set_header(header);
+    table
 }
 
 impl From<args::Color> for anstream::ColorChoice {

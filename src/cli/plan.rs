@@ -2,8 +2,6 @@
 
 use std::io::{self, Write as _};
 
-use comfy_table::{ContentArrangement, Table, presets};
-
 use super::args::{Color, PlanArgs};
 use super::run::prepare;
 use crate::check::Waits;
@@ -18,10 +16,7 @@ pub(super) fn plan(args: PlanArgs, color: Color) -> anyhow::Result<ExitCode> {
     let profile = &prepared.loaded.profile;
     let (config, _) = prepared.contract.ws_config(&serde_json::Value::Null);
     let known = Known { config, publishes_keys: true };
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["check", "effects", "waits", "would be"]);
-    table.set_width(super::width());
+    let mut table = super::table(["check", "effects", "waits", "would be"]);
     let mut not_verified = 0;
     for check in &prepared.selected.checks {
         let effects = [Effect::Read].iter().chain(check.effects).map(ToString::to_string).collect::<Vec<_>>();

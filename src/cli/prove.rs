@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use super::args::{Color, ProveArgs};
+use super::args::ProveArgs;
 use super::usage;
 use crate::engine::matcher;
 use crate::model::ExitCode;
@@ -10,7 +10,7 @@ use crate::prove::{Fate, Proof, ProveOptions, prove as run_proof};
 use crate::reference::{DEFECTS, VARIATIONS};
 use crate::scenarios;
 
-pub(super) fn prove(args: ProveArgs, _color: Color) -> anyhow::Result<ExitCode> {
+pub(super) fn prove(args: ProveArgs) -> anyhow::Result<ExitCode> {
     let mut checks = scenarios::registry();
     if !args.checks.is_empty() {
         let globs = match matcher(&args.checks, &checks) {
@@ -77,8 +77,7 @@ fn tell(proof: &Proof, out: &mut dyn io::Write) -> io::Result<()> {
         writeln!(out, "mutant survived: {}", mutant.id)?;
     }
     let caught = proof.defects.iter().filter(|defect| defect.outcome == Fate::Caught).count();
-    let unaccused =
-        proof.variations.iter().filter(|it| it.accused_by.is_empty() && it.unjudged.is_empty()).count();
+    let unaccused = proof.variations.iter().filter(|it| it.accused_by.is_empty() && it.unjudged.is_empty()).count();
     write!(
         out,
         "{} checks, {caught} of {} defects caught, {unaccused} of {} variations unaccused",

@@ -22,7 +22,6 @@ use crate::scenarios;
 use crate::target::Target;
 use crate::wire::{Contract, ContractError};
 
-
 pub(super) fn run(args: RunArgs, color: Color) -> anyhow::Result<ExitCode> {
     let seed = args.seed.unwrap_or_else(rand::random);
     let files = match Files::open(&places(&args.reports)) {
@@ -43,7 +42,7 @@ pub(super) fn run(args: RunArgs, color: Color) -> anyhow::Result<ExitCode> {
         profile: profile.name.clone(),
         contract: prepared.contract.name().to_owned(),
         revision: None,
-        hosts: profile.hosts(),
+        hosts: hosts(profile),
         seed,
         selection: prepared.words.clone(),
         started: SystemTime::now(),
@@ -62,12 +61,7 @@ pub(super) fn run(args: RunArgs, color: Color) -> anyhow::Result<ExitCode> {
 
     let runtime = tokio::runtime::Runtime::new()?;
     let (result, leaks) = runtime.block_on(async {
-        let target = Target::new(
-            Arc::new(profile.clone()),
-            Arc::clone(&prepared.contract),
-            facts.id.clone(),
-            seed,
-        )?;
+        let target = Target::new(Arc::new(profile.clone()), Arc::clone(&prepared.contract), facts.id.clone(), seed)?;
         if args.wire {
             let bar = terminal.bar();
             target.observe(move |entry| {
@@ -92,7 +86,6 @@ pub(super) fn run(args: RunArgs, color: Color) -> anyhow::Result<ExitCode> {
         let _guard = interrupt::cancel_on_signal(options.interrupt.clone());
         let mut sinks: [&mut dyn Sink; 1] = [&mut terminal];
         let result = crate::engine::run(&options, &mut sinks).await;
-        target.close().await;
         anyhow::Ok((result, Arc::clone(target.redactor())))
     })?;
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -100,7 +93,7 @@ pub(super) fn run(args: RunArgs, color: Color) -> anyhow::Result<ExitCode> {
         local.stop();
     }
 
-    let written = files.write(&result, &|text| leaks.find(text));
+    let written = files.write(&result, &|text| leaks.find(text).map(|kind| kind.slug().to_owned()));
     for error in &written.errors {
         writeln!(std::io::stderr(), "error: {error}")?;
     }
@@ -246,6 +239,25 @@ fn required(profile: &Profile, registry: &[&'static Check]) -> Result<BTreeSet<C
     Ok(registry.iter().map(|check| check.id).filter(|id| globs.is_match(id.as_str())).collect())
 }
 
+/// The hosts that are asked, without user information.
+fn hosts(profile: &Profile) -> Vec<String> {
+    let urls = &profile.urls;
+    let urls = [Some(&urls.auth), Some(&urls.backend), Some(&urls.websocket), urls.frontend.as_ref()];
+    let mut hosts: Vec<_> = urls
+        .into_iter()
+        .flatten()
+        .map(|url| {
+            format!(
+                "{}{}",
+                url.host_str().unwrap_or_default(),
+                url.port().map_or(String::new(), |port| format!(":{port}"))
+            )
+        })
+        .collect();
+    hosts.dedup();
+    hosts
+}
+
 fn places(args: &ReportArgs) -> Places {
     Places {
         out: args.out.clone(),
@@ -270,4 +282,3 @@ impl From<PriorityArg> for Priority {
         }
     }
 }
-

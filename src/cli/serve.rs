@@ -79,7 +79,8 @@ fn write_profile(path: &Path, layer: &crate::profile::Overrides) -> anyhow::Resu
 fn tell(facts: &Facts, profile: Option<&Path>) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let urls = &facts.urls;
-    let rows = [("auth", &urls.auth), ("backend", &urls.backend), ("frontend", &urls.frontend), ("control", &urls.control)];
+    let rows =
+        [("auth", &urls.auth), ("backend", &urls.backend), ("frontend", &urls.frontend), ("control", &urls.control)];
     for (name, url) in rows {
         if let Some(url) = url {
             writeln!(out, "{name:9} {url}")?;

@@ -6,6 +6,6 @@ mod run;
 mod schedule;
 mod users;
 
-pub use run::{RunOptions, run};
 pub use preflight::{Known, obstacle};
+pub use run::{RunOptions, run};
 pub use schedule::{Selected, Selection, SelectionError, SuiteChoice, matcher};

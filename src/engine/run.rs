@@ -23,6 +23,9 @@ use crate::model::{
 };
 use crate::target::Target;
 
+/// In whose name the target is asked about itself before the first check.
+const PREFLIGHT: CheckId = CheckId::new("run/preflight");
+
 /// Everything a run is told.
 pub struct RunOptions {
     /// The environment under test.
@@ -146,10 +149,17 @@ pub async fn run<'a>(options: &'a RunOptions, sinks: &'a mut [&'a mut dyn Sink])
         outcomes,
         duration: began.elapsed(),
         interrupted,
-        remarks: options.target.remarks(),
+        remarks: remarks(options),
     });
     ledger.tell(&Event::RunFinished(Arc::clone(&result)));
     result
+}
+
+/// What a person should know beside the verdicts.
+fn remarks(options: &RunOptions) -> Vec<String> {
+    let short = options.target.redactor().too_short();
+    let secrets = short.iter().map(|kind| format!("a {kind} of under 8 characters is not searched for in reports"));
+    secrets.collect()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -168,7 +178,9 @@ impl Finished {
 /// All phases, one after the other; dropping it ends every check.
 async fn phases(options: &RunOptions, ledger: &mut Ledger<'_>) {
     let target = &options.target;
-    let known = Known { config: target.config().await, publishes_keys: target.publishes_keys().await };
+    let recorder = target.recorder(PREFLIGHT);
+    let (config, keys) = tokio::join!(target.config(&recorder), target.jwks(&recorder));
+    let known = Known { config, publishes_keys: keys.is_ok_and(|keys| keys.is_some()) };
     let judges = Judges::of(&options.selected.checks, target.contract());
     target.observe({
         let judges = judges.clone();
@@ -309,7 +321,6 @@ async fn attempt(shared: &Shared, check: &'static Check, users: &[usize]) -> (Ve
             (Err(inconclusive.into()), false)
         }
     };
-    context.close().await;
     (judgement.into(), panicked)
 }
 

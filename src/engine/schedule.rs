@@ -120,8 +120,7 @@ pub fn matcher(asked: &[String], registry: &[&'static Check]) -> Result<GlobSet,
     for asked in asked {
         let is_scenario = registry.iter().any(|check| check.id.scenario().slug() == asked);
         let pattern = if is_scenario { format!("{asked}/*") } else { asked.clone() };
-        let glob =
-            Glob::new(&pattern).map_err(|source| SelectionError::NotAGlob { asked: asked.clone(), source })?;
+        let glob = Glob::new(&pattern).map_err(|source| SelectionError::NotAGlob { asked: asked.clone(), source })?;
         let matches = glob.compile_matcher();
         if !registry.iter().any(|check| matches.is_match(check.id.as_str())) {
             return Err(SelectionError::Unknown { asked: asked.clone(), hint: suggestion(asked, registry) });
@@ -140,7 +139,8 @@ fn suggestion(asked: &str, registry: &[&'static Check]) -> String {
         .map_or_else(
             || ": `netra-check list` shows all".to_owned(),
             |(_, name)| {
-                let full = registry.iter().find(|check| check.id.fact() == name).map_or(name, |check| check.id.as_str());
+                let full =
+                    registry.iter().find(|check| check.id.fact() == name).map_or(name, |check| check.id.as_str());
                 format!(": did you mean `{full}`?")
             },
         )

@@ -30,10 +30,8 @@ impl UserPool {
     pub(super) async fn take(self: &Arc<Self>, count: usize) -> Lease {
         let count = count.min(self.size);
         let permits = u32::try_from(count).unwrap_or(u32::MAX);
-        let permit = Arc::clone(&self.free)
-            .acquire_many_owned(permits)
-            .await
-            .expect("the pool's semaphore is never closed");
+        let permit =
+            Arc::clone(&self.free).acquire_many_owned(permits).await.expect("the pool's semaphore is never closed");
         let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
         let users = resting.drain(..count).collect();
         Lease { pool: Arc::clone(self), users, _permit: permit }

@@ -77,7 +77,8 @@ impl Local {
         let listeners = runtime.block_on(bind())?;
         let addresses = Addresses::of(&listeners, &Peers::default(), &conduct)?;
         let facts = Facts::new(&conduct, addresses);
-        let launch_arguments = ["--seed".to_owned(), conduct.seed.to_string()].into_iter().chain(switches.to_vec()).collect();
+        let launch_arguments =
+            ["--seed".to_owned(), conduct.seed.to_string()].into_iter().chain(switches.to_vec()).collect();
         let environment = if conduct.production { Environment::Production } else { Environment::Test };
         let shutdown = CancellationToken::new();
         let ends = shutdown.clone();
@@ -161,7 +162,8 @@ async fn bind() -> std::io::Result<Listeners> {
 
 /// What a profile must know about a reference with these facts.
 pub fn overrides(facts: &Facts, environment: Environment, switches: &[String]) -> Overrides {
-    let url = |url: &Option<url::Url>| url.as_ref().map_or(Value::Null, |url| json!(url.as_str().trim_end_matches('/')));
+    let url =
+        |url: &Option<url::Url>| url.as_ref().map_or(Value::Null, |url| json!(url.as_str().trim_end_matches('/')));
     let control = |act: &str| {
         facts.urls.control.as_ref().and_then(|base| base.join(act).ok()).map_or(Value::Null, |url| json!(url.as_str()))
     };

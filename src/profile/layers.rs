@@ -80,6 +80,24 @@ impl Overrides {
         self.assignments.push(format!("{key}={}", value.into()));
         self
     }
+
+    /// The same as a profile file that inherits `parent`. It holds what was set, secrets included.
+    pub fn to_yaml(&self, parent: &str) -> String {
+        let mut root = serde_json::json!({ "inherits": parent });
+        for (key, value) in self.assignments.iter().filter_map(|assignment| assignment.split_once('=')) {
+            let mut place = &mut root;
+            for part in key.split('.') {
+                if !place.is_object() {
+                    *place = serde_json::json!({});
+                }
+                let serde_json::Value::Object(members) = place else { continue };
+                place = members.entry(part).or_insert(serde_json::Value::Null);
+            }
+            // In a file `${` would be a variable.
+            *place = serde_json::from_str(&value.replace("${", "$${")).unwrap_or_default();
+        }
+        serde_yaml::to_string(&root).unwrap_or_default()
+    }
 }
 
 /// All layers of a profile in the order in which they were read: the profile itself first.

@@ -56,7 +56,7 @@ fn mandatory_fields(contract: &Contract, kind: &Kind) -> Vec<String> {
 pub(super) async fn prove(checks: &[&'static Check], jobs: usize, tell: &(dyn Fn(&str) + Sync)) -> Vec<Mutant> {
     let Ok(stage) = Stage::start(Staging::default()).await else { return Vec::new() };
     let filters = generate(stage.contract());
-    let config = stage.config().await;
+    let (config, _) = stage.contract().ws_config(&Value::Null);
     let quick: Vec<_> = checks
         .iter()
         .copied()

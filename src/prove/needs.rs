@@ -26,7 +26,9 @@ pub(super) async fn prove(checks: &[&'static Check]) -> Vec<NeedProof> {
         for need in check.needs.iter().copied() {
             stage.without(|profile| withdraw(profile, need));
             let named = verdict(&stage, check).await.is_some_and(|reason| match reason {
-                NotVerified::Lacks(lacking) => lacking == need || !whole.supplies(lacking) || check.needs.contains(&lacking),
+                NotVerified::Lacks(lacking) => {
+                    lacking == need || !whole.supplies(lacking) || check.needs.contains(&lacking)
+                }
                 _ => false,
             });
             proofs.push(NeedProof { check: check.id.as_str(), without: need.to_string(), not_verified: named });
@@ -36,10 +38,7 @@ pub(super) async fn prove(checks: &[&'static Check]) -> Vec<NeedProof> {
             stage.without(|profile| {
                 profile.allow.remove(&effect);
             });
-            let named = matches!(
-                verdict(&stage, check).await,
-                Some(NotVerified::Forbids(_) | NotVerified::Lacks(_))
-            );
+            let named = matches!(verdict(&stage, check).await, Some(NotVerified::Forbids(_) | NotVerified::Lacks(_)));
             proofs.push(NeedProof { check: check.id.as_str(), without: effect.to_string(), not_verified: named });
             stage.without(|profile| *profile = whole.clone());
         }

@@ -66,8 +66,7 @@ impl Stage {
     }
 
     fn start_here(staging: Staging) -> Result<Self, StageError> {
-        let contract =
-            Arc::new(Contract::load("netra-v1").map_err(|error| StageError::Target(error.to_string()))?);
+        let contract = Arc::new(Contract::load("netra-v1").map_err(|error| StageError::Target(error.to_string()))?);
         let mut policy = Policy::default();
         let mut switches = Vec::new();
         for (flag, id) in [("--defect", staging.defect), ("--variation", staging.variation)] {
@@ -120,9 +119,14 @@ impl Stage {
     /// Runs `checks` and ends the stage; outcomes in the checks' order.
     pub(super) async fn run(self, checks: &[&'static Check], fail_fast: bool) -> Vec<Arc<Outcome>> {
         let outcomes = self.judge(checks, fail_fast).await;
-        // Joining a thread blocks.
-        let _ = tokio::task::spawn_blocking(move || self.local.stop()).await;
+        self.end().await;
         outcomes
+    }
+
+    /// Ends the reference and waits until its last task is over.
+    pub(super) async fn end(self) {
+        // Joining a thread blocks; a panic of it has been printed.
+        let _ = tokio::task::spawn_blocking(move || self.local.stop()).await;
     }
 
     /// Runs `checks`; outcomes in the checks' order.
@@ -158,7 +162,6 @@ impl Stage {
             interrupt: CancellationToken::new(),
         };
         let result = run(&options, &mut []).await;
-        target.close().await;
         result.outcomes.clone()
     }
 }

@@ -10,7 +10,7 @@ use axum::routing::get;
 use serde_json::{Value, json};
 
 use super::site::Site;
-use crate::wire::{Endpoint, Message};
+use crate::wire::{Endpoint, Kind, Message};
 
 const PAGE: &str = include_str!("frontend/index.html");
 const SCRIPT: &str = include_str!("frontend/app.js");
@@ -38,6 +38,8 @@ async fn script(State(site): State<Arc<Site>>) -> Response {
     let known = json!({
         "handled": handled,
         "subprotocol": contract.auth_subprotocol(),
+        "token_prefix": contract.token_subprotocol(""),
+        "ask": contract.write(&Message::new(Kind::UserMessage), None),
         "paths": {"config": path(Endpoint::FrontendConfig), "refresh": path(Endpoint::Refresh)},
     });
     let script = format!("const CONTRACT = {known};\n{SCRIPT}");

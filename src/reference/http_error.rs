@@ -183,18 +183,25 @@ pub(super) fn finish(router: Router, site: &Arc<Site>) -> Router {
 }
 
 async fn write_error(State(site): State<Arc<Site>>, response: Response) -> Response {
-    if let Some(error) = response.extensions().get::<HttpError>() {
-        return error.write(&site);
-    }
     let status = response.status();
-    let is_bare =
-        response.headers().get(header::CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
-    // What the framework refuses by itself (queries, over-long bodies) has no form yet.
-    if status.is_client_error() && is_bare {
-        let message = status.canonical_reason().unwrap_or("refused");
-        return HttpError::new(status, ErrorCode::InvalidRequest, message).write(&site);
+    let headers = response.headers();
+    let is_bare = headers.get(header::CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    let mut written = match response.extensions().get::<HttpError>() {
+        Some(error) => error.write(&site),
+        // What the framework refuses by itself (queries, over-long bodies) has no form yet.
+        None if status.is_client_error() && is_bare => {
+            let message = status.canonical_reason().unwrap_or("refused");
+            HttpError::new(status, ErrorCode::InvalidRequest, message).write(&site)
+        }
+        None => return response,
+    };
+    // `Allow`, `Sec-WebSocket-Version` and the like: what the refusal says beside its body.
+    for (name, value) in headers {
+        if *name != header::CONTENT_TYPE && *name != header::CONTENT_LENGTH {
+            written.headers_mut().append(name, value.clone());
+        }
     }
-    response
+    written
 }
 
 async fn cors(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {

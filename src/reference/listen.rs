@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,8 +34,6 @@ const CUT_WITHIN: Duration = Duration::from_secs(2);
 /// The connection on which a request came: an extension of each request.
 #[derive(Clone)]
 pub(super) struct Connection {
-    /// Number of the connection since its service began, from 1.
-    pub(super) number: u64,
     cut: CancellationToken,
     tasks: TaskTracker,
 }
@@ -56,7 +53,6 @@ impl Connection {
 /// Takes a service down and up again.
 pub(super) struct Gate {
     shutdown: CancellationToken,
-    connections: AtomicU64,
     epoch: Mutex<Epoch>,
 }
 
@@ -77,7 +73,7 @@ impl Gate {
     /// An open gate.
     pub(super) fn new(shutdown: &CancellationToken) -> Self {
         let epoch = Mutex::new(Epoch::begin(shutdown));
-        Self { shutdown: shutdown.clone(), connections: AtomicU64::new(0), epoch }
+        Self { shutdown: shutdown.clone(), epoch }
     }
 
     /// Takes the service down: when this returns its connections have ended and new ones are reset.
@@ -103,11 +99,7 @@ impl Gate {
 
     fn admit(&self) -> Option<Connection> {
         let epoch = self.epoch();
-        epoch.open.then(|| Connection {
-            number: self.connections.fetch_add(1, Ordering::Relaxed) + 1,
-            cut: epoch.cut.clone(),
-            tasks: epoch.tasks.clone(),
-        })
+        epoch.open.then(|| Connection { cut: epoch.cut.clone(), tasks: epoch.tasks.clone() })
     }
 
     fn epoch(&self) -> std::sync::MutexGuard<'_, Epoch> {

@@ -341,6 +341,11 @@ impl Contract {
         self.spec(kind)?.payload.schema.as_ref()
     }
 
+    /// The schema of a shape, as the contract file states it.
+    pub fn shape_schema(&self, name: &str) -> Option<&Value> {
+        self.file.shapes.0.get(name)?.schema.as_ref()
+    }
+
     /// A call's method and path with its `{placeholders}`; `None` where the contract has no such call.
     pub fn endpoint(&self, endpoint: Endpoint) -> Option<(&str, &str)> {
         self.file.http.get(endpoint.slug()).map(|spec| (spec.method.as_str(), spec.path.as_str()))

@@ -1,7 +1,7 @@
 //! Logins with an OAuth provider: authorization code with PKCE (RFC 6749, 7636, 9700).
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::{Query, State};

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::frames::{self, Incoming, Reader};
@@ -15,6 +14,8 @@ use crate::reference::site::Site;
 
 /// How long the peer has to answer our Close, and again to end TCP.
 const FAREWELL: Duration = Duration::from_millis(700);
+/// The same when the service ends.
+const HASTY_FAREWELL: Duration = Duration::from_millis(30);
 
 /// Serves a socket until one side ends it; the session stays.
 pub(super) async fn serve<S>(backend: Arc<Backend>, stream: S, number: u64, cut: CancellationToken)
@@ -65,7 +66,7 @@ pub(super) async fn farewell<S: AsyncRead + AsyncWrite>(
         }
         if !is_answer {
             // The peer may never answer; TCP ends all the same.
-            let _ = timeout(FAREWELL, until_closed(reader)).await;
+            patiently(until_closed(reader), cut).await;
         }
         if policy.session.never_closes.on() {
             cut.cancelled().await;
@@ -73,7 +74,20 @@ pub(super) async fn farewell<S: AsyncRead + AsyncWrite>(
     }
     if writer.io.shutdown().await.is_ok() {
         // What is read here would otherwise turn our last words into a reset.
-        let _ = timeout(FAREWELL, reader.drain()).await;
+        patiently(reader.drain(), cut).await;
+    }
+}
+
+/// Waits for a peer that may never do its part.
+async fn patiently(part: impl Future<Output = ()>, cut: &CancellationToken) {
+    let hasty = async {
+        cut.cancelled().await;
+        tokio::time::sleep(HASTY_FAREWELL).await;
+    };
+    tokio::select! {
+        () = part => {}
+        () = tokio::time::sleep(FAREWELL) => {}
+        () = hasty => {}
     }
 }
 

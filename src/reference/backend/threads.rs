@@ -148,7 +148,7 @@ impl Threads {
     /// Newest first; with `ties_vary` those of one millisecond in another order each time.
     pub(super) fn list(&mut self, limit: usize, offset: usize, ties_vary: bool) -> Vec<&Thread> {
         self.lists += 1;
-        let reversed = ties_vary && self.lists % 2 == 0;
+        let reversed = ties_vary && self.lists.is_multiple_of(2);
         let mut all: Vec<&Thread> = self.threads.values().collect();
         all.sort_by(|one, other| {
             let ties = other.touched.cmp(&one.touched);

@@ -34,7 +34,7 @@ const FIRST_WORDS: std::time::Duration = std::time::Duration::from_millis(300);
 pub(super) async fn upgrade(State(backend): State<Arc<Backend>>, mut request: Request) -> Response {
     let key = match check(&backend, &request) {
         Ok(key) => key,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let offered = credentials::subprotocols(request.headers());
     let origin = request.headers().get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default().to_owned());
@@ -76,12 +76,12 @@ enum Ending {
 }
 
 /// The rules of RFC 6455, 4.2.1; the key of a request that keeps them.
-fn check(backend: &Backend, request: &Request) -> Result<String, Response> {
+fn check(backend: &Backend, request: &Request) -> Result<String, Box<Response>> {
     let policy = backend.site.policy().handshake;
     let headers = request.headers();
     let malformed = |status, message: &str| {
         let status = if policy.upgrade_500.on() { StatusCode::INTERNAL_SERVER_ERROR } else { status };
-        HttpError::new(status, ErrorCode::InvalidRequest, message).into_response()
+        Box::new(HttpError::new(status, ErrorCode::InvalidRequest, message).into_response())
     };
     if request.method() != Method::GET {
         return Err(malformed(StatusCode::METHOD_NOT_ALLOWED, "an upgrade is a GET"));

@@ -42,7 +42,7 @@ async function connect() {
   if (!token) return void (state.textContent = "not logged in");
   const { urls } = await (await fetch(CONTRACT.paths.config)).json();
   let expired = false;
-  socket = new WebSocket(urls.ws, [CONTRACT.subprotocol, `jwt.${base64url(token)}`]);
+  socket = new WebSocket(urls.ws, [CONTRACT.subprotocol, CONTRACT.token_prefix + base64url(token)]);
   socket.onopen = () => (state.textContent = "connected");
   socket.onmessage = ({ data }) => {
     const message = JSON.parse(data);
@@ -59,7 +59,9 @@ async function connect() {
 document.getElementById("ask").onsubmit = (submit) => {
   submit.preventDefault();
   const content = new FormData(submit.target).get("content");
-  socket?.send(JSON.stringify({ type: "user_message", payload: { content } }));
+  const message = structuredClone(CONTRACT.ask);
+  payloadOf(message).content = content;
+  socket?.send(JSON.stringify(message));
   submit.target.reset();
 };
 

@@ -2,5 +2,4 @@
 
 checks! {
     valid_token_accepted,
-    expired_token_refused,
 }

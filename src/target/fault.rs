@@ -1,0 +1,132 @@
+//! Exchanges that did not come about.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use crate::model::{Blame, Evidence, Inconclusive, NotVerified, Origin, Stop};
+
+/// Where an exchange ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FaultKind {
+    /// The name has no address.
+    Dns,
+    /// No listener, or no way to it.
+    Refused,
+    /// No trust, no common version, or no TLS at all.
+    Tls,
+    /// No connection within `limits.connect_s`.
+    ConnectTimeout,
+    /// Connected and asked, and no answer within the deadline.
+    NoAnswer,
+    /// The connection ended before the answer was whole.
+    Reset,
+    /// An answer that is no HTTP.
+    Protocol,
+    /// The checker could not ask: no turn within the check's limit, or a request that cannot be written.
+    Harness,
+    /// The origin was given up after several failures.
+    Unreachable,
+    /// The contract in use has no such call.
+    NotInContract,
+}
+
+/// An exchange that did not come about: nothing was learnt about what the target would have said.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// Where it ended.
+    pub kind: FaultKind,
+    /// The service that was asked.
+    pub origin: Origin,
+    /// What was tried and what happened, in one redacted line.
+    pub what: String,
+    /// The transcript up to it.
+    pub evidence: Evidence,
+}
+
+impl Fault {
+    /// Whose doing it was, as far as can be told.
+    pub const fn blame(&self) -> Blame {
+        match self.kind {
+            FaultKind::NoAnswer | FaultKind::Protocol => Blame::Target,
+            FaultKind::Dns
+            | FaultKind::Refused
+            | FaultKind::Tls
+            | FaultKind::ConnectTimeout
+            | FaultKind::Unreachable
+            | FaultKind::Reset => Blame::Environment,
+            FaultKind::Harness | FaultKind::NotInContract => Blame::Harness,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        if fault.kind == FaultKind::NotInContract {
+            return NotVerified::NotInContract(fault.what).into();
+        }
+        Inconclusive::new(fault.blame(), fault.what.clone()).with(fault.evidence).into()
+    }
+}
+
+/// A name without an address, so that it can be told from other failures to connect.
+#[derive(Debug, thiserror::Error)]
+#[error("no address for {host}: {source}")]
+pub(super) struct NoAddress {
+    pub(super) host: String,
+    pub(super) source: io::Error,
+}
+
+/// What kind of fault an error is, by the first of its causes that tells.
+pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<FaultKind> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.is::<NoAddress>() {
+            return Some(FaultKind::Dns);
+        }
+        if error.is::<rustls::Error>() {
+            return Some(FaultKind::Tls);
+        }
+        if let Some(hyper) = error.downcast_ref::<hyper::Error>() {
+            if hyper.is_parse() {
+                return Some(FaultKind::Protocol);
+            }
+            if hyper.is_incomplete_message() {
+                return Some(FaultKind::Reset);
+            }
+        }
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            // `source` of an `io::Error` steps over the error that it wraps.
+            if let Some(kind) = io.get_ref().and_then(|inner| kind_of(inner)) {
+                return Some(kind);
+            }
+            match io.kind() {
+                io::ErrorKind::ConnectionRefused
+                | io::ErrorKind::HostUnreachable
+                | io::ErrorKind::NetworkUnreachable => return Some(FaultKind::Refused),
+                io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::BrokenPipe
+                | io::ErrorKind::UnexpectedEof => return Some(FaultKind::Reset),
+                _ => {}
+            }
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// The last cause: what a person needs to know ("connection refused", not "client error (Connect)").
+pub(super) fn root_cause(error: &(dyn Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}

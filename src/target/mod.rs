@@ -1,0 +1,346 @@
+//! The environment under test as the checker sees it: calls over HTTP, sockets, tokens, and the
+//! transcript of it all. Nothing here judges; what did not come about is a [`Fault`].
+
+mod assemble;
+mod connect;
+mod fault;
+pub mod frame;
+mod fuse;
+mod head;
+mod http;
+mod pace;
+mod public_key;
+mod redact;
+mod response;
+mod session;
+mod socket;
+mod task;
+#[cfg(test)]
+mod tests;
+mod token;
+mod transcript;
+mod upgrade;
+mod workshop;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ring::digest::{SHA256, digest};
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit};
+
+pub use connect::SetupError;
+pub use fault::{Fault, FaultKind};
+pub use http::{Call, Http};
+pub use pace::Pace;
+pub use redact::{Redactor, SecretKind, placeholders};
+pub use response::Response;
+pub use session::Login;
+pub use socket::{End, Missing, Next, Received, Socket, Transport};
+pub use token::Token;
+pub use transcript::{Line, Observer, Recorder, Transcript};
+pub use upgrade::{Upgrade, Upgraded, accept_key};
+pub use workshop::{Forged, Workshop};
+
+use self::connect::{Dialer, tls_config};
+use self::fuse::Fuses;
+use self::http::Clients;
+use self::token::Signer;
+use crate::model::{Blame, CheckId, Entry, Inconclusive, Origin, Stop};
+use crate::profile::Profile;
+use crate::wire::{Contract, Endpoint, WsConfig, read_timestamp};
+
+/// The environment under test, and everything a run shares about it.
+pub struct Target {
+    profile: Arc<Profile>,
+    contract: Arc<Contract>,
+    redactor: Arc<Redactor>,
+    transcript: Arc<Transcript>,
+    clients: Clients,
+    dialer: Dialer,
+    pace: Pace,
+    signer: Option<Signer>,
+    own_secret: [u8; 32],
+    seed: u64,
+    uniques: AtomicU64,
+    fuses: Fuses,
+    clock_offset: OnceCell<f64>,
+    jwks: OnceCell<Option<Value>>,
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target {}", self.profile.name)
+    }
+}
+
+impl Target {
+    /// The environment of `profile`, spoken to by `contract`, for the run of this id; nothing is asked yet.
+    ///
+    /// # Errors
+    /// [`SetupError`] when certificates or keys of the profile cannot be used.
+    pub fn new(
+        profile: Arc<Profile>,
+        contract: Arc<Contract>,
+        run: impl Into<String>,
+        seed: u64,
+    ) -> Result<Arc<Self>, SetupError> {
+        let redactor = Arc::new(Redactor::new());
+        learn_profile(&redactor, &profile);
+        let transcript = Transcript::new(run, Arc::clone(&redactor));
+        let tls = tls_config(&profile.tls)?;
+        let dialer = Dialer::new(&profile, &tls);
+        let signer = profile.credentials.signing_key.as_ref().map(Signer::new).transpose();
+        let mut own_secret = [0; 32];
+        own_secret.copy_from_slice(digest(&SHA256, format!("netra-check own key {seed}").as_bytes()).as_ref());
+        Ok(Arc::new(Self {
+            clients: Clients::new(tls, dialer.clone(), profile.limits.connect)?,
+            pace: Pace::new(&profile.pace),
+            signer: signer.map_err(SetupError::SigningKey)?,
+            profile,
+            contract,
+            redactor,
+            transcript,
+            dialer,
+            own_secret,
+            seed,
+            uniques: AtomicU64::new(0),
+            fuses: Fuses::default(),
+            clock_offset: OnceCell::new(),
+            jwks: OnceCell::new(),
+        }))
+    }
+
+    /// What is known about it.
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// What it promises.
+    pub const fn contract(&self) -> &Arc<Contract> {
+        &self.contract
+    }
+
+    /// The secrets of the run.
+    pub const fn redactor(&self) -> &Arc<Redactor> {
+        &self.redactor
+    }
+
+    /// What was said to it.
+    pub const fn transcript(&self) -> &Arc<Transcript> {
+        &self.transcript
+    }
+
+    /// Seed of everything random.
+    pub const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// HTTP on behalf of the recorder's check.
+    pub const fn http<'t>(&'t self, recorder: &'t Recorder) -> Http<'t> {
+        Http { target: self, recorder }
+    }
+
+    /// A new connection that is to become a WebSocket, on behalf of the recorder's check.
+    pub fn upgrade(&self, recorder: &Recorder) -> Upgrade<'_> {
+        Upgrade::new(self, recorder)
+    }
+
+    /// The token workshop.
+    pub const fn workshop(&self) -> Workshop<'_> {
+        Workshop { target: self }
+    }
+
+    /// Records on behalf of `check`.
+    pub fn recorder(&self, check: CheckId) -> Recorder {
+        self.transcript.recorder(check)
+    }
+
+    /// Tells `observer` every entry from now on, on the task that records it.
+    pub fn observe(&self, observer: impl Fn(&Entry) + Send + Sync + 'static) {
+        self.transcript.observe(Arc::new(observer));
+    }
+
+    /// Whether an origin could not be reached, and is asked no more.
+    pub fn unreachable(&self) -> bool {
+        self.fuses.any_blown()
+    }
+
+    /// What `/ws/config` tells, each value within its bounds: what is missing, beyond them or not
+    /// answered at all stands at the contract's default (`format/config-sane` judges it).
+    pub async fn config(&self, recorder: &Recorder) -> WsConfig {
+        let call = self.http(recorder).call(Endpoint::WsConfig).deadline(self.profile.limits.connect);
+        let body = call.send().await.ok().and_then(|answer| answer.json).unwrap_or_default();
+        self.contract.ws_config(&body).0
+    }
+
+    /// Seconds by which the auth service's clock is ahead of ours, asked once a run.
+    ///
+    /// # Errors
+    /// Inconclusive when its health tells no time.
+    pub async fn clock_offset(&self, recorder: &Recorder) -> Result<f64, Stop> {
+        let ask = || async {
+            let answer = self.http(recorder).call(Endpoint::AuthHealth).send().await?;
+            let body = answer.logical_body(&self.contract, Endpoint::AuthHealth);
+            let stated = body
+                .as_ref()
+                .and_then(|body| read_timestamp(body.get("timestamp")?, self.contract.timestamp_forms()))
+                .map(|(seconds, _)| seconds);
+            // `Date` is cut to whole seconds: on average it is half a second late.
+            let date = || {
+                let date = OffsetDateTime::parse(answer.header("date")?, &Rfc2822).ok()?;
+                Some(date.unix_timestamp() as f64 + 0.5)
+            };
+            let theirs = stated.or_else(date).ok_or_else(|| self.unusable(&answer, "auth's health tells no time"))?;
+            let ours = now() - answer.received.elapsed().as_secs_f64() - answer.took().as_secs_f64() / 2.0;
+            Ok::<_, Stop>(theirs - ours)
+        };
+        self.clock_offset.get_or_try_init(ask).await.copied()
+    }
+
+    /// The auth service's clock: seconds since 1970.
+    ///
+    /// # Errors
+    /// As [`Self::clock_offset`].
+    pub async fn clock(&self, recorder: &Recorder) -> Result<f64, Stop> {
+        Ok(self.clock_offset(recorder).await? + now())
+    }
+
+    /// The auth service's public keys, asked once a run; `None` where it has none to show (HS256).
+    ///
+    /// # Errors
+    /// Inconclusive when the question is not answered.
+    pub async fn jwks(&self, recorder: &Recorder) -> Result<Option<&Value>, Stop> {
+        let ask = || async {
+            let answer = self.http(recorder).call(Endpoint::Jwks).send().await?;
+            let shows = answer.succeeded(&self.contract, Endpoint::Jwks);
+            let has_keys =
+                |jwks: &Value| jwks.get("keys").and_then(Value::as_array).is_some_and(|keys| !keys.is_empty());
+            Ok::<_, Stop>(answer.json.filter(|jwks| shows && has_keys(jwks)))
+        };
+        self.jwks.get_or_try_init(ask).await.map(Option::as_ref)
+    }
+
+    /// A name that occurs once in the run and begins with what marks everything this tool creates.
+    pub fn unique(&self, what: &str) -> String {
+        let number = self.uniques.fetch_add(1, Ordering::Relaxed);
+        format!("netra-check-{}-{what}-{number}", self.transcript.run())
+    }
+
+    fn unusable(&self, answer: &Response, what: &str) -> Stop {
+        Inconclusive::new(Blame::Target, self.redactor.redact(what)).with(answer.evidence()).into()
+    }
+
+    const fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
+    const fn dialer(&self) -> &Dialer {
+        &self.dialer
+    }
+
+    const fn signer(&self) -> Option<&Signer> {
+        self.signer.as_ref()
+    }
+
+    const fn own_secret(&self) -> &[u8] {
+        &self.own_secret
+    }
+
+    /// Waits for the turn of one exchange, and for its connection's place.
+    async fn turn(&self, line: &Line, origin: Origin) -> Result<Option<OwnedSemaphorePermit>, (FaultKind, String)> {
+        if !line.recorder().expects_outages() {
+            self.fuses.pass(origin, self.probe(origin)).await?;
+        }
+        let within = self.profile.limits.check;
+        let turn = async {
+            let place = self.pace.connection().await;
+            self.pace.turn().await;
+            place
+        };
+        tokio::time::timeout(within, turn).await.map_err(|_| {
+            let pace = &self.profile.pace;
+            let what = format!(
+                "no turn within {:.0} s: raise `pace.connections` ({}) or `pace.requests_per_s` ({})",
+                within.as_secs_f64(),
+                pace.connections,
+                pace.requests_per_s
+            );
+            (FaultKind::Harness, what)
+        })
+    }
+
+    fn count(&self, line: &Line, origin: Origin, failed: Option<FaultKind>) {
+        // What a check took down itself is no reason to give an origin up.
+        if !line.recorder().expects_outages() {
+            self.fuses.count(origin, failed);
+        }
+    }
+
+    /// Whether `origin` answers its health at all.
+    async fn probe(&self, origin: Origin) -> Result<(), String> {
+        let endpoint = match origin {
+            Origin::Auth => Endpoint::AuthHealth,
+            Origin::Backend => Endpoint::BackendHealth,
+            Origin::Frontend => Endpoint::FrontendHealth,
+        };
+        let path = self.contract.endpoint(endpoint).map_or("/", |(_, path)| path);
+        let base = self.profile.urls.of(origin).map_or("", |url| url.as_str().trim_end_matches('/'));
+        self.clients.probe(&format!("{base}{path}"), self.profile.limits.connect).await
+    }
+
+    /// Headers by which operators find our requests, and the profile's own.
+    fn identity(&self, line: &Line) -> Vec<(String, String)> {
+        let check = line.recorder().check();
+        let trace = digest(&SHA256, format!("{}/{check}", self.transcript.run()).as_bytes());
+        let trace = assemble::hex(&trace.as_ref()[..16]);
+        let mut headers = vec![
+            ("User-Agent".to_owned(), concat!("netra-check/", env!("CARGO_PKG_VERSION")).to_owned()),
+            ("X-Netra-Check".to_owned(), format!("{}/{check}", self.transcript.run())),
+            ("traceparent".to_owned(), format!("00-{trace}-{:016x}-01", line.connection().0)),
+        ];
+        headers.extend(self.profile.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())));
+        headers
+    }
+
+    /// A seed for one connection of one check, the same in every run of one seed.
+    fn seed_for(&self, line: &Line) -> u64 {
+        let text = format!("{} {} {}", self.seed, line.recorder().check(), line.connection());
+        let digest = digest(&SHA256, text.as_bytes());
+        digest.as_ref().first_chunk::<8>().map_or(self.seed, |octets| u64::from_be_bytes(*octets))
+    }
+}
+
+/// Our clock: seconds since 1970.
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
+
+/// Learns every secret of the profile before anything is recorded.
+fn learn_profile(redactor: &Redactor, profile: &Profile) {
+    let credentials = &profile.credentials;
+    let users = credentials.users.iter().chain(&credentials.short_login).chain(profile.users.states.values());
+    let passwords = users.map(|user| (SecretKind::Password, user.password.expose()));
+    let keys = credentials.bypass_key.iter().chain(credentials.signing_key.as_ref().map(|signing| &signing.key));
+    let databases = [&profile.independence.auth_database, &profile.independence.backend_database];
+    let secrets = passwords
+        .chain(keys.map(|key| (SecretKind::Key, key.expose())))
+        .chain(profile.headers.values().map(|value| (SecretKind::Header, value.expose())))
+        .chain(profile.service.iter().map(|service| (SecretKind::ServiceSecret, service.secret.expose())))
+        .chain(databases.into_iter().flatten().map(|dsn| (SecretKind::Dsn, dsn.expose())))
+        .chain(profile.proxy.iter().filter_map(|proxy| Some((SecretKind::Password, proxy.url.password()?))))
+        .chain(credentials.tokens.iter().map(|pair| (SecretKind::AccessToken, pair.access.expose())))
+        .chain(
+            credentials
+                .tokens
+                .iter()
+                .filter_map(|pair| Some((SecretKind::RefreshToken, pair.refresh.as_ref()?.expose()))),
+        );
+    for (kind, secret) in secrets {
+        redactor.learn(kind, secret);
+    }
+}

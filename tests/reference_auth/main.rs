@@ -1,0 +1,5 @@
+//! The reference's auth service, provider, frontend and control, over real HTTP.
+
+mod conduct;
+mod harness;
+mod misconduct;
