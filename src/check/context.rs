@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::{Check, Waits};
 use crate::model::{
-    Conforms, Deviation, Effect, Evidence, Finding, Group, Judgement, Need, NotVerified, Observation, Origin, Stop,
+    Blame, Conforms, Deviation, Effect, Evidence, Finding, Group, Inconclusive, Judgement, Need, NotVerified, Observation, Origin, Stop,
     Trigger,
 };
-use crate::profile::{Profile, TriggerSpec};
-use crate::target::{Call, Login, Recorder, Target, Upgrade, Workshop};
+use crate::profile::{Profile, TriggerSpec, Urls};
+use crate::target::{Call, Login, Recorder, SetupError, Target, Upgrade, Workshop};
 use crate::wire::{Contract, Endpoint, WsConfig};
 
 /// The surroundings of one attempt at one check.
@@ -19,8 +19,8 @@ pub struct Context {
     recorder: Recorder,
     config: WsConfig,
     users: Vec<usize>,
-    observations: Mutex<Vec<Observation>>,
-    doing: Mutex<String>,
+    observations: Arc<Mutex<Vec<Observation>>>,
+    doing: Arc<Mutex<String>>,
 }
 
 impl Context {
@@ -36,9 +36,28 @@ impl Context {
             target,
             config,
             users,
-            observations: Mutex::default(),
-            doing: Mutex::new("before its first step".into()),
+            observations: Arc::default(),
+            doing: Arc::new(Mutex::new("before its first step".into())),
         }
+    }
+
+    /// The same attempt at other addresses: services that the check has launched itself. What is observed there
+    /// counts here. They may be unreachable for a while without being given up.
+    ///
+    /// # Errors
+    /// Inconclusive, blaming the harness, when there can be no such target.
+    pub fn at(&self, urls: Urls) -> Result<Self, Stop> {
+        let unusable = |error: SetupError| -> Stop { Inconclusive::new(Blame::Harness, error.to_string()).into() };
+        self.recorder.expect_outages();
+        Ok(Self {
+            check: self.check,
+            target: self.target.at(urls).map_err(unusable)?,
+            recorder: self.recorder.clone(),
+            config: self.config,
+            users: self.users.clone(),
+            observations: Arc::clone(&self.observations),
+            doing: Arc::clone(&self.doing),
+        })
     }
 
     /// The contract in use.
