@@ -3,10 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio_util::task::TaskTracker;
+
 use super::{Check, Waits};
 use crate::model::{
-    Blame, Conforms, Deviation, Effect, Evidence, Finding, Group, Inconclusive, Judgement, Need, NotVerified, Observation, Origin, Stop,
-    Trigger,
+    Blame, Conforms, Deviation, Effect, Evidence, Finding, Group, Inconclusive, Judgement, Need, NotVerified,
+    Observation, Origin, Stop, Trigger,
 };
 use crate::profile::{Profile, TriggerSpec, Urls};
 use crate::target::{Call, Login, Recorder, SetupError, Target, Upgrade, Workshop};
@@ -21,6 +23,7 @@ pub struct Context {
     users: Vec<usize>,
     observations: Arc<Mutex<Vec<Observation>>>,
     doing: Arc<Mutex<String>>,
+    mends: TaskTracker,
 }
 
 impl Context {
@@ -38,6 +41,7 @@ impl Context {
             users,
             observations: Arc::default(),
             doing: Arc::new(Mutex::new("before its first step".into())),
+            mends: TaskTracker::new(),
         }
     }
 
@@ -57,6 +61,7 @@ impl Context {
             users: self.users.clone(),
             observations: Arc::clone(&self.observations),
             doing: Arc::clone(&self.doing),
+            mends: self.mends.clone(),
         })
     }
 
@@ -147,7 +152,7 @@ impl Context {
         self.login_of(0, Some(life.max(self.profile().limits.short_token))).await
     }
 
-    async fn login_of(&self, which: usize, life: Option<Duration>) -> Result<Login, Stop> {
+    pub(super) async fn login_of(&self, which: usize, life: Option<Duration>) -> Result<Login, Stop> {
         let user = self.users.get(which).copied().unwrap_or_default();
         match life {
             Some(life) => self.target.short_login(&self.recorder, user, life).await,
@@ -184,7 +189,7 @@ impl Context {
         self.profile().triggers.get(&trigger).ok_or_else(|| NotVerified::Lacks(Need::Trigger(trigger)).into())
     }
 
-    fn declared(&self, need: Need) {
+    pub(super) fn declared(&self, need: Need) {
         assert!(self.check.needs.contains(&need), "{} uses `{need}` without declaring it", self.check.id);
     }
 
@@ -222,5 +227,16 @@ impl Context {
     /// The latest entries of the check's transcript.
     pub fn evidence(&self) -> Evidence {
         Evidence { entries: self.recorder.latest(12), facts: Vec::new() }
+    }
+
+    /// Where what a cancelled check has left broken is mended.
+    pub(super) const fn mends(&self) -> &TaskTracker {
+        &self.mends
+    }
+
+    /// Waits until what the check left broken is mended.
+    pub(crate) async fn mended(&self) {
+        self.mends.close();
+        self.mends.wait().await;
     }
 }

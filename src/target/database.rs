@@ -232,11 +232,8 @@ impl Database {
 
 fn fault(who: &'static str, error: &tokio_postgres::Error) -> DatabaseFault {
     let why = error.as_db_error().map_or_else(|| root_cause(error), |server| server.message().to_owned());
-    let refusals = [
-        SqlState::INSUFFICIENT_PRIVILEGE,
-        SqlState::INVALID_PASSWORD,
-        SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
-    ];
+    let refusals =
+        [SqlState::INSUFFICIENT_PRIVILEGE, SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION];
     match error.code() {
         Some(code) if refusals.contains(code) => DatabaseFault::Refused { who, why },
         _ => DatabaseFault::Failed { who, why },

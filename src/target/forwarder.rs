@@ -54,7 +54,10 @@ impl Forwarder {
         let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         let said = heard.iter().map(|said| String::from_utf8_lossy(said));
         let lines = |said: std::borrow::Cow<'_, str>| -> Vec<String> {
-            said.lines().filter(|line| line.ends_with(" HTTP/1.1") || line.ends_with(" HTTP/1.0")).map(last_line).collect()
+            said.lines()
+                .filter(|line| line.ends_with(" HTTP/1.1") || line.ends_with(" HTTP/1.0"))
+                .map(last_line)
+                .collect()
         };
         said.flat_map(lines).collect()
     }
@@ -143,7 +146,8 @@ mod tests {
         let forwarder = Forwarder::to(service.local_addr().unwrap()).await.unwrap();
         let mut client = TcpStream::connect(forwarder.address()).await.unwrap();
         let (mut served, _) = service.accept().await.unwrap();
-        let asked = b"POST /auth/validate HTTP/1.1\r\nContent-Length: 16\r\n\r\n{\"token\":\"a.b.c\"}GET /x HTTP/1.1\r\n\r\n";
+        let asked =
+            b"POST /auth/validate HTTP/1.1\r\nContent-Length: 16\r\n\r\n{\"token\":\"a.b.c\"}GET /x HTTP/1.1\r\n\r\n";
         client.write_all(asked).await.unwrap();
         let mut read = vec![0; asked.len()];
         served.read_exact(&mut read).await.unwrap();

@@ -221,15 +221,16 @@ impl Workshop<'_> {
             .collect()
     }
 
-    /// A rightly signed token whose `crit` names something unknown.
+    /// A good token with a header member that nobody knows, and one whose `crit` names that member.
     ///
     /// # Errors
     /// Not verified where the profile holds no key.
-    pub fn unknown_crit(&self, good: &Token) -> Result<Token, NotVerified> {
+    pub fn unknown_crit(&self, good: &Token) -> Result<(Token, Token), NotVerified> {
         let mut parts = self.copy_of(good)?;
-        parts.header.insert("crit".into(), json!(["x-netra-check"]));
         parts.header.insert("x-netra-check".into(), json!(true));
-        self.sign(SecretKind::ForgedToken, parts)
+        let control = self.sign(SecretKind::AccessToken, parts.clone())?;
+        parts.header.insert("crit".into(), json!(["x-netra-check"]));
+        Ok((control, self.sign(SecretKind::ForgedToken, parts)?))
     }
 
     /// A good token and an expired one that differ in `exp` alone. `now` is the target's clock in seconds since

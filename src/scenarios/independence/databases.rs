@@ -36,7 +36,8 @@ pub(super) async fn separate(cx: &Context) -> Judgement {
     cx.step("the roles");
     for (role, from, other) in [(&auth_role, &auth, &backend_role), (&backend_role, &backend, &auth_role)] {
         let is_other = from.may_become(other).await?;
-        let seen = || if role == other { format!("both are `{role}`") } else { format!("`{role}` may become `{other}`") };
+        let seen =
+            || if role == other { format!("both are `{role}`") } else { format!("`{role}` may become `{other}`") };
         cx.holds(!is_other, Finding::Shared, "a role for each service", seen, Evidence::default)?;
     }
     if meeting == Meeting::OneDatabase {

@@ -192,7 +192,10 @@ mod tests {
         assert_eq!(modules("import a.b as c, d\n"), ["a.b", "d"]);
         assert_eq!(modules("from a.b import (c as d, e,)\n"), ["a.b", "a.b.c", "a.b.e"]);
         assert_eq!(modules("from a import *\n"), ["a"]);
-        assert_eq!(modules("def f():\n    try:\n        import a\n    except ImportError:\n        import b\n"), ["a", "b"]);
+        assert_eq!(
+            modules("def f():\n    try:\n        import a\n    except ImportError:\n        import b\n"),
+            ["a", "b"]
+        );
         assert_eq!(modules("if TYPE_CHECKING:\n    from a import T\n"), ["a", "a.T"]);
         assert_eq!(modules("x = 1; import a\n"), ["a"]);
     }
