@@ -17,7 +17,8 @@ async fn run(cx: &Context) -> Judgement {
     let (auth, auth_alone) = launched::auth(cx).await.map_err(control)?;
     let upstream = SocketAddr::from((Ipv4Addr::LOCALHOST, auth.port));
     let proxy = Forwarder::to(upstream).await.map_err(launched::harness)?;
-    let address = Url::parse(&format!("http://{}", proxy.address())).map_err(|error| launched::harness(std::io::Error::other(error)))?;
+    let address = Url::parse(&format!("http://{}", proxy.address()))
+        .map_err(|error| launched::harness(std::io::Error::other(error)))?;
     let (_backend, there) = launched::backend(&auth_alone, &address).await.map_err(control)?;
 
     cx.step("a new token over REST");

@@ -5,8 +5,7 @@ use crate::check::{Check, Context};
 use crate::model::{Finding, Judgement, NotVerified};
 use crate::wire::Endpoint;
 
-pub(super) static CHECK: Check =
-    check!("independence/issued-tokens-verifiable-offline-or-by-api", run).smoke();
+pub(super) static CHECK: Check = check!("independence/issued-tokens-verifiable-offline-or-by-api", run).smoke();
 
 async fn run(cx: &Context) -> Judgement {
     let login = cx.login().await?;

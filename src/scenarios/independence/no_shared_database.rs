@@ -4,7 +4,10 @@ use crate::check;
 use crate::check::Check;
 use crate::model::Need;
 #[cfg(not(feature = "database"))]
-use crate::{check::Context, model::{Judgement, NotVerified}};
+use crate::{
+    check::Context,
+    model::{Judgement, NotVerified},
+};
 
 pub(super) static CHECK: Check = check!("independence/no-shared-database", separate).needs(&[Need::Databases]);
 
