@@ -62,7 +62,7 @@ async fn foreground(args: ServeArgs, conduct: Conduct) -> anyhow::Result<ExitCod
     tell(&facts, args.profile_out.as_deref())?;
 
     let shutdown = CancellationToken::new();
-    let _guard = interrupt::cancel_on_signal(shutdown.clone());
+    let _guard = interrupt::cancel_on_signal(shutdown.clone())?;
     serve_reference(listeners, peers, conduct, shutdown).await?;
     Ok(ExitCode::Conforms)
 }

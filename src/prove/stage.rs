@@ -161,6 +161,7 @@ impl Stage {
             id: "prove".into(),
             reference: true,
             profile: self.profile.name.clone(),
+            profile_argument: self.profile.name.clone(),
             contract: self.contract.name().to_owned(),
             revision: None,
             hosts: Vec::new(),

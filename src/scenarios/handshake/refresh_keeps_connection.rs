@@ -53,12 +53,13 @@ const fn ends_run(kind: &Kind) -> bool {
 fn said_once(cx: &Context, socket: &Socket, of_run: impl Fn(&Message) -> bool) -> Result<String, Stop> {
     let (mut said, mut begun) = (String::new(), BTreeSet::new());
     for message in socket.seen().iter().filter_map(|received| received.message.as_ref().ok()) {
-        let again = match message.kind {
+        let once = match message.kind {
             Kind::ConnectionEstablished => true,
-            Kind::AgentStarted if of_run(message) => !begun.insert(message.text("agent_name")),
+            Kind::AgentStarted => of_run(message),
             _ => false,
         };
-        let seen = || format!("{} {} again", message.kind, message.text("agent_name").unwrap_or_default());
+        let again = once && !begun.insert((message.kind.slug(), message.text("agent_name")));
+        let seen = || format!("{} {}, a second time", message.kind, message.text("agent_name").unwrap_or_default());
         let expected = "one welcome, and each agent begins once";
         cx.holds(!again, Finding::Duplicated, expected, seen, || socket.evidence())?;
         if message.kind == Kind::PartialResult && of_run(message) {
