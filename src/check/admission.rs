@@ -171,20 +171,19 @@ impl Context {
     /// # Errors
     /// Deviates when it is let in, hangs, or is refused for another reason.
     pub async fn refused(&self, upgrade: Upgrade<'_>, codes: &[ErrorCode]) -> Result<Refusal, Stop> {
-        let expected = codes.iter().map(|code| format!("refused with {code}"));
+        let refusal = self.kept_out(upgrade, codes).await?;
+        self.is_refusal(&refusal, codes)?;
+        Ok(refusal)
+    }
+
+    /// A bad credential: it must not be let in; why it is refused is the caller's to judge, and
+    /// `codes` is what would be right.
+    ///
+    /// # Errors
+    /// Deviates when it is let in, or hangs.
+    pub async fn kept_out(&self, upgrade: Upgrade<'_>, codes: &[ErrorCode]) -> Result<Refusal, Stop> {
         let (finding, seen, evidence) = match self.try_upgrade(upgrade).await? {
-            Admission::Refused(refusal) => {
-                let server_error = match &refusal.form {
-                    RefusalForm::Http(response) => response.status >= 500 && response.status != 503,
-                    RefusalForm::Closed { code, .. } => *code == Some(1011),
-                };
-                if refusal.code.as_ref().is_some_and(|code| codes.contains(code)) && !server_error {
-                    self.observed();
-                    return Ok(refusal);
-                }
-                let finding = if server_error { Finding::ServerError } else { Finding::WrongCode };
-                (finding, refusal.to_string(), refusal.evidence)
-            }
+            Admission::Refused(refusal) => return Ok(refusal),
             Admission::Admitted(session) => {
                 let user = session.welcome.user_id().unwrap_or("nobody");
                 (Finding::Accepted, format!("let in as {user}"), session.socket.evidence())
@@ -197,7 +196,24 @@ impl Context {
                 (Finding::NoAnswer, format!("101, then neither error nor close within {window} s"), socket.evidence())
             }
         };
-        Err(self.deviation(finding, expected, seen, evidence))
+        Err(self.deviation(finding, refused_with(codes), seen, evidence))
+    }
+
+    /// A refusal that must be for one of `codes`, and no failure of the server.
+    ///
+    /// # Errors
+    /// Deviates with [`Finding::ServerError`] or [`Finding::WrongCode`].
+    pub fn is_refusal(&self, refusal: &Refusal, codes: &[ErrorCode]) -> Result<(), Stop> {
+        let server_error = match &refusal.form {
+            RefusalForm::Http(response) => response.status >= 500 && response.status != 503,
+            RefusalForm::Closed { code, .. } => *code == Some(1011),
+        };
+        if refusal.code.as_ref().is_some_and(|code| codes.contains(code)) && !server_error {
+            self.observed();
+            return Ok(());
+        }
+        let finding = if server_error { Finding::ServerError } else { Finding::WrongCode };
+        Err(self.deviation(finding, refused_with(codes), refusal.to_string(), refusal.evidence.clone()))
     }
 
     /// Good accepted, each bad refused for the right reason, good accepted again.
@@ -224,4 +240,9 @@ impl Context {
         self.open(good()).await?.close().await;
         Ok(())
     }
+}
+
+/// What would have been right.
+fn refused_with(codes: &[ErrorCode]) -> impl Iterator<Item = String> {
+    codes.iter().map(|code| format!("refused with {code}"))
 }

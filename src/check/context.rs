@@ -3,13 +3,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio_util::task::TaskTracker;
+
 use super::{Check, Waits};
 use crate::model::{
-    Conforms, Deviation, Effect, Evidence, Finding, Group, Judgement, Need, NotVerified, Observation, Origin, Stop,
-    Trigger,
+    Blame, Conforms, Deviation, Effect, Evidence, Finding, Group, Inconclusive, Judgement, Need, NotVerified,
+    Observation, Origin, Stop, Trigger,
 };
-use crate::profile::{Profile, TriggerSpec};
-use crate::target::{Call, Login, Recorder, Target, Upgrade, Workshop};
+use crate::profile::{Profile, TriggerSpec, Urls};
+use crate::target::{Call, Login, Recorder, SetupError, Target, Upgrade, Workshop};
 use crate::wire::{Contract, Endpoint, WsConfig};
 
 /// The surroundings of one attempt at one check.
@@ -19,8 +21,9 @@ pub struct Context {
     recorder: Recorder,
     config: WsConfig,
     users: Vec<usize>,
-    observations: Mutex<Vec<Observation>>,
-    doing: Mutex<String>,
+    observations: Arc<Mutex<Vec<Observation>>>,
+    doing: Arc<Mutex<String>>,
+    mends: TaskTracker,
 }
 
 impl Context {
@@ -36,9 +39,30 @@ impl Context {
             target,
             config,
             users,
-            observations: Mutex::default(),
-            doing: Mutex::new("before its first step".into()),
+            observations: Arc::default(),
+            doing: Arc::new(Mutex::new("before its first step".into())),
+            mends: TaskTracker::new(),
         }
+    }
+
+    /// The same attempt at other addresses: services that the check has launched itself. What is observed there
+    /// counts here. They may be unreachable for a while without being given up.
+    ///
+    /// # Errors
+    /// Inconclusive, blaming the harness, when there can be no such target.
+    pub fn at(&self, urls: Urls) -> Result<Self, Stop> {
+        let unusable = |error: SetupError| -> Stop { Inconclusive::new(Blame::Harness, error.to_string()).into() };
+        self.recorder.expect_outages();
+        Ok(Self {
+            check: self.check,
+            target: self.target.at(urls).map_err(unusable)?,
+            recorder: self.recorder.clone(),
+            config: self.config,
+            users: self.users.clone(),
+            observations: Arc::clone(&self.observations),
+            doing: Arc::clone(&self.doing),
+            mends: self.mends.clone(),
+        })
     }
 
     /// The contract in use.
@@ -128,7 +152,7 @@ impl Context {
         self.login_of(0, Some(life.max(self.profile().limits.short_token))).await
     }
 
-    async fn login_of(&self, which: usize, life: Option<Duration>) -> Result<Login, Stop> {
+    pub(super) async fn login_of(&self, which: usize, life: Option<Duration>) -> Result<Login, Stop> {
         let user = self.users.get(which).copied().unwrap_or_default();
         match life {
             Some(life) => self.target.short_login(&self.recorder, user, life).await,
@@ -165,7 +189,7 @@ impl Context {
         self.profile().triggers.get(&trigger).ok_or_else(|| NotVerified::Lacks(Need::Trigger(trigger)).into())
     }
 
-    fn declared(&self, need: Need) {
+    pub(super) fn declared(&self, need: Need) {
         assert!(self.check.needs.contains(&need), "{} uses `{need}` without declaring it", self.check.id);
     }
 
@@ -203,5 +227,16 @@ impl Context {
     /// The latest entries of the check's transcript.
     pub fn evidence(&self) -> Evidence {
         Evidence { entries: self.recorder.latest(12), facts: Vec::new() }
+    }
+
+    /// Where what a cancelled check has left broken is mended.
+    pub(super) const fn mends(&self) -> &TaskTracker {
+        &self.mends
+    }
+
+    /// Waits until what the check left broken is mended.
+    pub(crate) async fn mended(&self) {
+        self.mends.close();
+        self.mends.wait().await;
     }
 }

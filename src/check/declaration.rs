@@ -63,6 +63,15 @@ impl Waits<'_> {
         Duration::from_secs_f64(self.config.heartbeat_interval_s)
     }
 
+    /// Until there is an expired token: none where one can be signed, else the life of a token of
+    /// 1 s, and `leeway + 1 s` beyond it.
+    pub fn expired_token(&self) -> Duration {
+        match self.profile.supplies(Need::Sign) {
+            true => Duration::ZERO,
+            false => Duration::from_secs_f64(self.config.clock_leeway_s + 2.0),
+        }
+    }
+
     /// Floor of a short token's life.
     pub const fn short_token(&self) -> Duration {
         self.profile.limits.short_token

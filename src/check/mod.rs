@@ -4,7 +4,10 @@
 mod admission;
 mod context;
 mod declaration;
+mod lasting;
 mod page;
+mod provoke;
+mod tokens;
 mod tally;
 mod verify;
 

@@ -1,38 +1,26 @@
 //! Ctrl-C and SIGTERM: the first ends the run and writes its reports, the second ends the process.
 
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::AbortHandle;
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::model::ExitCode;
 
-/// Stops listening when dropped.
-pub(super) struct Guard(AbortHandle);
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// Cancels `token` at the first signal.
-pub(super) fn cancel_on_signal(token: CancellationToken) -> Guard {
-    let task = tokio::spawn(async move {
-        next_signal().await;
+/// Cancels `token` at the first signal, until what is returned is dropped. Signals that come after
+/// this call are heard.
+pub(super) fn cancel_on_signal(token: CancellationToken) -> io::Result<AbortOnDropHandle<()>> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(AbortOnDropHandle::new(tokio::spawn(async move {
+        either(&mut interrupt, &mut terminate).await;
         token.cancel();
-        next_signal().await;
+        either(&mut interrupt, &mut terminate).await;
         std::process::exit(i32::from(ExitCode::Interrupted.code()));
-    });
-    Guard(task.abort_handle())
+    })))
 }
 
-/// The next SIGINT or SIGTERM.
-pub(super) async fn next_signal() {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        // Without handlers the signals keep their default effect.
-        return std::future::pending().await;
-    };
+async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}

@@ -5,7 +5,7 @@ mod explain;
 mod interrupt;
 mod list;
 mod plan;
-mod profile;
+pub mod profile;
 mod prove;
 mod run;
 mod serve;

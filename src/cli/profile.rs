@@ -11,7 +11,7 @@ use crate::profile::{self, Diagnostics, LoadRequest, Loaded, Overrides, StarterE
 /// # Errors
 ///
 /// When `out` cannot be written.
-pub(super) fn validate(request: LoadRequest<'_>, colour: bool, out: &mut dyn Write) -> io::Result<ExitCode> {
+pub fn validate(request: LoadRequest<'_>, colour: bool, out: &mut dyn Write) -> io::Result<ExitCode> {
     let loaded = match load(request) {
         Ok(loaded) => loaded,
         Err(diagnostics) => return refuse(request, &diagnostics, colour, out),
@@ -32,7 +32,7 @@ pub(super) fn validate(request: LoadRequest<'_>, colour: bool, out: &mut dyn Wri
 /// # Errors
 ///
 /// When `out` cannot be written.
-pub(super) fn show(request: LoadRequest<'_>, colour: bool, out: &mut dyn Write) -> io::Result<ExitCode> {
+pub fn show(request: LoadRequest<'_>, colour: bool, out: &mut dyn Write) -> io::Result<ExitCode> {
     match load(request) {
         Ok(loaded) => {
             writeln!(out, "# profile `{}`: {}", loaded.profile.name, loaded.layers().join(" < "))?;
@@ -48,7 +48,7 @@ pub(super) fn show(request: LoadRequest<'_>, colour: bool, out: &mut dyn Write) 
 /// # Errors
 ///
 /// When `out` cannot be written.
-pub(super) fn init(directory: &Path, name: &str, out: &mut dyn Write) -> io::Result<ExitCode> {
+pub fn init(directory: &Path, name: &str, out: &mut dyn Write) -> io::Result<ExitCode> {
     match profile::write_starter(directory, name) {
         Ok(file) => {
             writeln!(out, "wrote {}", file.display())?;
@@ -74,7 +74,7 @@ pub(super) fn init(directory: &Path, name: &str, out: &mut dyn Write) -> io::Res
 /// # Errors
 ///
 /// When `out` cannot be written.
-pub(super) fn schema(out: &mut dyn Write) -> io::Result<ExitCode> {
+pub fn schema(out: &mut dyn Write) -> io::Result<ExitCode> {
     writeln!(out, "{:#}", profile::schema())?;
     Ok(ExitCode::Conforms)
 }

@@ -40,6 +40,7 @@ pub(super) fn run(args: RunArgs, color: Color) -> anyhow::Result<ExitCode> {
         id: run_id(),
         reference: prepared.local.is_some(),
         profile: profile.name.clone(),
+        profile_argument: args.profile.profile.clone().unwrap_or_default(),
         contract: prepared.contract.name().to_owned(),
         revision: None,
         hosts: hosts(profile),
@@ -83,7 +84,7 @@ pub(super) fn run(args: RunArgs, color: Color) -> anyhow::Result<ExitCode> {
             interrupt: CancellationToken::new(),
             target: Arc::clone(&target),
         };
-        let _guard = interrupt::cancel_on_signal(options.interrupt.clone());
+        let _guard = interrupt::cancel_on_signal(options.interrupt.clone())?;
         let mut sinks: [&mut dyn Sink; 1] = [&mut terminal];
         let result = crate::engine::run(&options, &mut sinks).await;
         anyhow::Ok((result, Arc::clone(target.redactor())))

@@ -321,6 +321,7 @@ async fn attempt(shared: &Shared, check: &'static Check, users: &[usize]) -> (Ve
             (Err(inconclusive.into()), false)
         }
     };
+    context.mended().await;
     (judgement.into(), panicked)
 }
 

@@ -130,3 +130,24 @@ pub(super) fn root_cause(error: &(dyn Error + 'static)) -> String {
     }
     cause.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrapped_cause_tells_its_kind() {
+        let inside = |kind, inner: Box<dyn Error + Send + Sync>| io::Error::new(kind, inner);
+        let no_address = NoAddress { host: "x".into(), source: io::Error::other("y") };
+        let cases = [
+            (inside(io::ErrorKind::Other, Box::new(no_address)), Some(FaultKind::Dns)),
+            (inside(io::ErrorKind::InvalidData, Box::new(rustls::Error::DecryptError)), Some(FaultKind::Tls)),
+            (io::ErrorKind::ConnectionRefused.into(), Some(FaultKind::Refused)),
+            (io::ErrorKind::BrokenPipe.into(), Some(FaultKind::Reset)),
+            (io::Error::other("z"), None),
+        ];
+        for (error, kind) in cases {
+            assert_eq!(kind_of(&error), kind, "{error}");
+        }
+    }
+}

@@ -242,7 +242,7 @@ mod tests {
                 Just(LengthForm::Shortest), Just(LengthForm::TwoOctets), Just(LengthForm::EightOctets)
             ],
             payload in prop_oneof![
-                prop::collection::vec(any::<u8>(), 0..300), prop::collection::vec(any::<u8>(), 65_530..65_540)
+                prop::collection::vec(any::<u8>(), 0..300), (any::<u8>(), 65_530_usize..65_540).prop_map(|(octet, length)| vec![octet; length])
             ],
         ) -> RawFrame {
             let length = if payload.len() > 0xffff { LengthForm::Shortest } else { form };

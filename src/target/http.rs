@@ -85,6 +85,8 @@ impl Clients {
             .dns_resolver(Resolver { names: self.dialer.names.clone(), port })
             .connect_timeout(self.connect)
             .tcp_nodelay(true)
+            // Shorter than servers keep idle connections: a request must not meet one that is just being closed.
+            .pool_idle_timeout(Duration::from_secs(2))
             .build()
     }
 }
@@ -240,9 +242,11 @@ impl Call<'_> {
             line.mark_broken();
         }
         let (origin, target) = (self.origin, self.http.target);
-        let label = format!("{} {}", self.method, self.url);
+        let (label, url) = (format!("{} {}", self.method, self.url), Url::parse(&self.url));
         let result = self.exchange(&line).await;
-        target.count(&line, origin, result.as_ref().err().map(|(kind, _)| *kind));
+        if let Ok(url) = url {
+            target.count(&line, origin, &url, result.as_ref().err().map(|(kind, _)| *kind));
+        }
         result.map_err(|(kind, what)| {
             let what = match kind {
                 FaultKind::NotInContract => what,
@@ -267,7 +271,7 @@ impl Call<'_> {
         if !self.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&self.query);
         }
-        let mut headers = target.identity(line);
+        let mut headers = target.identity(line, &url);
         headers.extend(self.headers);
         let method = reqwest::Method::from_bytes(self.method.as_bytes()).map_err(|error| harness(error.to_string()))?;
         let client = target.clients().of(&url, self.fresh).map_err(|error| harness(root_cause(&error)))?;
@@ -281,7 +285,7 @@ impl Call<'_> {
         }
         let request = request.build().map_err(|error| harness(root_cause(&error)))?;
 
-        let _place = target.turn(line, self.origin).await?;
+        let _place = target.turn(line, self.origin, &url).await?;
         line.record(Direction::Sent, Record::Request { method: self.method, url: url.to_string(), headers, body });
         let deadline = self.deadline;
         let fault = |error: reqwest::Error| classify(&error, deadline);

@@ -3,13 +3,19 @@
 
 mod assemble;
 mod connect;
+#[cfg(feature = "database")]
+mod database;
 mod fault;
+mod forwarder;
 pub mod frame;
 mod fuse;
 mod head;
 mod http;
+mod jwt;
+mod launch;
 mod pace;
 mod public_key;
+mod received;
 mod redact;
 mod response;
 mod session;
@@ -22,6 +28,7 @@ mod transcript;
 mod upgrade;
 mod workshop;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,15 +39,22 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit};
+use url::Url;
 
 pub use connect::SetupError;
+#[cfg(feature = "database")]
+pub use database::{Database, DatabaseFault, Meeting, Table};
 pub use fault::{Fault, FaultKind};
+pub use forwarder::Forwarder;
 pub use http::{Call, Http};
+pub use jwt::use_ring;
+pub use launch::{LaunchFault, Launched, free_port};
 pub use pace::Pace;
+pub use received::{End, Missing, Next, Received, Transport};
 pub use redact::{Redactor, SecretKind, placeholders};
 pub use response::Response;
 pub use session::Login;
-pub use socket::{End, Missing, Next, Received, Socket, Transport};
+pub use socket::Socket;
 pub use token::Token;
 pub use transcript::{Line, Observer, Recorder, Transcript};
 pub use upgrade::{Upgrade, Upgraded, accept_key};
@@ -51,7 +65,7 @@ use self::fuse::Fuses;
 use self::http::Clients;
 use self::token::Signer;
 use crate::model::{Blame, CheckId, Entry, Inconclusive, Origin, Stop};
-use crate::profile::Profile;
+use crate::profile::{self, Profile, Urls};
 use crate::wire::{Contract, Endpoint, WsConfig, read_timestamp};
 
 /// The environment under test, and everything a run shares about it.
@@ -92,6 +106,28 @@ impl Target {
         let redactor = Arc::new(Redactor::new());
         learn_profile(&redactor, &profile);
         let transcript = Transcript::new(run, Arc::clone(&redactor));
+        Self::of(profile, contract, redactor, transcript, seed)
+    }
+
+    /// The same environment at other addresses, for services that a check has launched on loopback: it shares
+    /// transcript and secrets, and needs no proxy, pace or header of the profile.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn at(&self, urls: Urls) -> Result<Arc<Self>, SetupError> {
+        let pace = profile::Pace { jobs: 0, connections: 0, requests_per_s: 0, sockets_per_user: 0 };
+        let profile = Profile { urls, pace, proxy: None, headers: BTreeMap::new(), ..Profile::clone(&self.profile) };
+        let (contract, redactor) = (Arc::clone(&self.contract), Arc::clone(&self.redactor));
+        Self::of(Arc::new(profile), contract, redactor, Arc::clone(&self.transcript), self.seed)
+    }
+
+    fn of(
+        profile: Arc<Profile>,
+        contract: Arc<Contract>,
+        redactor: Arc<Redactor>,
+        transcript: Arc<Transcript>,
+        seed: u64,
+    ) -> Result<Arc<Self>, SetupError> {
         let tls = tls_config(&profile.tls)?;
         let dialer = Dialer::new(&profile, &tls);
         let signer = profile.credentials.signing_key.as_ref().map(Signer::new).transpose();
@@ -252,8 +288,13 @@ impl Target {
     }
 
     /// Waits for the turn of one exchange, and for its connection's place.
-    async fn turn(&self, line: &Line, origin: Origin) -> Result<Option<OwnedSemaphorePermit>, (FaultKind, String)> {
-        if !line.recorder().expects_outages() {
+    async fn turn(
+        &self,
+        line: &Line,
+        origin: Origin,
+        url: &Url,
+    ) -> Result<Option<OwnedSemaphorePermit>, (FaultKind, String)> {
+        if self.is_fused(line, url) {
             self.fuses.pass(origin, self.probe(origin)).await?;
         }
         let within = self.profile.limits.check;
@@ -274,9 +315,21 @@ impl Target {
         })
     }
 
-    fn count(&self, line: &Line, origin: Origin, failed: Option<FaultKind>) {
-        // What a check took down itself is no reason to give an origin up.
-        if !line.recorder().expects_outages() {
+    /// Whether `url` is at a host and port of the profile: only there its headers go, only there failures count.
+    fn is_known(&self, url: &Url) -> bool {
+        let place = |url: &Url| (url.host_str().map(str::to_owned), url.port_or_known_default());
+        let urls = &self.profile.urls;
+        let services = Origin::ALL.into_iter().filter_map(|origin| urls.of(origin));
+        services.chain([&urls.websocket]).any(|known| place(known) == place(url))
+    }
+
+    /// Whether failures at `url` are a reason to give its origin up: not what a check took down itself.
+    fn is_fused(&self, line: &Line, url: &Url) -> bool {
+        self.is_known(url) && !line.recorder().expects_outages()
+    }
+
+    fn count(&self, line: &Line, origin: Origin, url: &Url, failed: Option<FaultKind>) {
+        if self.is_fused(line, url) {
             self.fuses.count(origin, failed);
         }
     }
@@ -294,7 +347,7 @@ impl Target {
     }
 
     /// Headers by which operators find our requests, and the profile's own.
-    fn identity(&self, line: &Line) -> Vec<(String, String)> {
+    fn identity(&self, line: &Line, url: &Url) -> Vec<(String, String)> {
         let check = line.recorder().check();
         let trace = digest(&SHA256, format!("{}/{check}", self.transcript.run()).as_bytes());
         let trace = assemble::hex(&trace.as_ref()[..16]);
@@ -303,7 +356,9 @@ impl Target {
             ("X-Netra-Check".to_owned(), format!("{}/{check}", self.transcript.run())),
             ("traceparent".to_owned(), format!("00-{trace}-{:016x}-01", line.connection().0)),
         ];
-        headers.extend(self.profile.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())));
+        if self.is_known(url) {
+            headers.extend(self.profile.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())));
+        }
         headers
     }
 

@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{LazyLock, PoisonError, RwLock};
 
-use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
 use base64::engine::GeneralPurpose;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
@@ -93,13 +92,61 @@ impl Known {
     }
 }
 
+/// Octets by which forms are indexed: no form is shorter.
+const PREFIX: usize = 4;
+
+/// What secrets that have no token's shape look like, found in one pass over a text. An automaton would find them
+/// faster, but each login brings secrets, and building one anew takes longer than all the searching of a run.
+#[derive(Default)]
+struct Forms {
+    /// Whether a form begins with these two octets, by the number that they are.
+    begins: Vec<bool>,
+    /// Forms by their beginning, the longest first.
+    by_prefix: HashMap<[u8; PREFIX], Vec<(String, Known)>>,
+}
+
+impl Forms {
+    fn insert(&mut self, form: String, known: Known) {
+        let Some(prefix) = form.as_bytes().first_chunk::<PREFIX>() else { return };
+        self.begins.resize(1 << 16, false);
+        self.begins[pair(prefix)] = true;
+        let alike = self.by_prefix.entry(*prefix).or_default();
+        let place = alike.partition_point(|(other, _)| other.len() >= form.len());
+        alike.insert(place, (form, known));
+    }
+
+    /// Where secrets stand in `text`: leftmost first, of several the longest.
+    fn find<'f>(&'f self, text: &'f str) -> impl Iterator<Item = (std::ops::Range<usize>, Known)> + 'f {
+        let octets = text.as_bytes();
+        let mut start = 0;
+        std::iter::from_fn(move || {
+            while let Some(prefix) = octets.get(start..).and_then(|rest| rest.first_chunk::<PREFIX>()) {
+                let alike = match self.begins.get(pair(prefix)) {
+                    Some(true) => self.by_prefix.get(prefix).map_or(&[][..], Vec::as_slice),
+                    _ => &[],
+                };
+                let found = alike.iter().find(|(form, _)| octets[start..].starts_with(form.as_bytes()));
+                if let Some((form, known)) = found {
+                    let place = start..start + form.len();
+                    start = place.end;
+                    return Some((place, *known));
+                }
+                start += 1;
+            }
+            None
+        })
+    }
+}
+
+const fn pair(prefix: &[u8; PREFIX]) -> usize {
+    (prefix[0] as usize) << 8 | prefix[1] as usize
+}
+
 #[derive(Default)]
 struct State {
     secrets: HashMap<String, Known>,
     counts: HashMap<SecretKind, u32>,
-    /// Forms of the secrets that have no token's shape: what the automaton looks for.
-    forms: Vec<(String, Known)>,
-    automaton: Option<AhoCorasick>,
+    forms: Forms,
 }
 
 /// Knows the secrets of a run.
@@ -136,8 +183,9 @@ impl Redactor {
         let known = Known { kind, number: *number, searched: secret.chars().count() >= SEARCHED };
         state.secrets.insert(secret.to_owned(), known);
         if secret.chars().count() >= LEAST && !is_token(secret) {
-            state.forms.extend(forms(secret).into_iter().map(|form| (form, known)));
-            state.automaton = None;
+            for form in forms(secret) {
+                state.forms.insert(form, known);
+            }
         }
         known.placeholder()
     }
@@ -145,19 +193,9 @@ impl Redactor {
     /// `text` with every secret replaced by its placeholder.
     pub fn redact(&self, text: &str) -> String {
         let text = self.replace_tokens(text);
-        self.with_automaton(|automaton, forms| match automaton {
-            None => text.clone(),
-            Some(automaton) => {
-                let mut redacted = String::with_capacity(text.len());
-                automaton.replace_all_with(&text, &mut redacted, |found, _, redacted| {
-                    if let Some((_, known)) = forms.get(found.pattern().as_usize()) {
-                        redacted.push_str(&known.placeholder());
-                    }
-                    true
-                });
-                redacted
-            }
-        })
+        let state = self.read();
+        let places = state.forms.find(&text).map(|(place, known)| (place, known.placeholder()));
+        replace(&text, places)
     }
 
     /// The first secret of at least eight characters that stands in `text`, or anything shaped like a token.
@@ -166,15 +204,7 @@ impl Redactor {
             .into_iter()
             .next()
             .map(|(_, token)| self.read().secrets.get(&token).map_or(SecretKind::Token, |known| known.kind));
-        token.or_else(|| {
-            self.with_automaton(|automaton, forms| {
-                automaton?
-                    .find_iter(text)
-                    .filter_map(|found| forms.get(found.pattern().as_usize()))
-                    .find(|(_, known)| known.searched)
-                    .map(|(_, known)| known.kind)
-            })
-        })
+        token.or_else(|| self.read().forms.find(text).find(|(_, known)| known.searched).map(|(_, known)| known.kind))
     }
 
     /// Placeholders of the secrets that are too short to be searched for in reports.
@@ -189,33 +219,21 @@ impl Redactor {
     }
 
     fn replace_tokens(&self, text: &str) -> String {
-        let mut redacted = String::with_capacity(text.len());
-        let mut copied = 0;
-        for (place, token) in shapes(text) {
-            redacted.push_str(&text[copied..place.start]);
-            redacted.push_str(&self.learn(SecretKind::Token, &token));
-            copied = place.end;
-        }
-        redacted.push_str(&text[copied..]);
-        redacted
+        let places = shapes(text).into_iter().map(|(place, token)| (place, self.learn(SecretKind::Token, &token)));
+        replace(text, places)
     }
+}
 
-    /// The automaton is built when it is asked for: several secrets are often learnt in a row.
-    fn with_automaton<T>(&self, with: impl FnOnce(Option<&AhoCorasick>, &[(String, Known)]) -> T) -> T {
-        let state = self.read();
-        if state.automaton.is_some() || state.forms.is_empty() {
-            return with(state.automaton.as_ref(), &state.forms);
-        }
-        drop(state);
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        if state.automaton.is_none() {
-            state.automaton = AhoCorasick::builder()
-                .match_kind(MatchKind::LeftmostLongest)
-                .build(state.forms.iter().map(|(form, _)| form))
-                .ok();
-        }
-        with(state.automaton.as_ref(), &state.forms)
+fn replace(text: &str, places: impl Iterator<Item = (std::ops::Range<usize>, String)>) -> String {
+    let mut replaced = String::with_capacity(text.len());
+    let mut copied = 0;
+    for (place, with) in places {
+        replaced.push_str(&text[copied..place.start]);
+        replaced.push_str(&with);
+        copied = place.end;
     }
+    replaced.push_str(&text[copied..]);
+    replaced
 }
 
 /// The placeholders in a redacted text, in order: what leak checks judge.
@@ -226,7 +244,7 @@ pub fn placeholders(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether the whole of `text` has a token's shape, so that the shape finds it and no automaton is needed.
+/// Whether the whole of `text` has a token's shape, so that its shape finds it.
 fn is_token(text: &str) -> bool {
     shapes(text).first().is_some_and(|(place, token)| *place == (0..text.len()) && token == text)
 }

@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use super::assemble::{Assembler, Whole};
 use super::connect::Stream;
 use super::frame::{Decoder, RawFrame, opcode};
-use super::socket::{Received, Transport};
+use super::received::{Received, Transport};
 use super::transcript::Line;
 use crate::model::{Direction, Record};
 use crate::wire::{Contract, EnvelopeFault};

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, EncodingKey};
 use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
-use rustls_pki_types::PrivateKeyDer;
-use rustls_pki_types::pem::PemObject;
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use serde_json::{Map, Value, json};
 
+use super::jwt::use_ring;
 use super::redact::{Redactor, SecretKind};
 use crate::profile::{Secret, SigningKey};
 
@@ -92,23 +92,25 @@ impl Parts {
 
     /// The token of header and claims, signed; `alg` becomes that of the signer.
     pub(super) fn sign(mut self, signer: &Signer) -> String {
-        self.header.insert("alg".into(), signer.algorithm().into());
+        self.header.insert("alg".into(), format!("{:?}", signer.algorithm).into());
         let text = self.signed_text();
-        let signature = URL_SAFE_NO_PAD.encode(signer.sign(text.as_bytes()));
+        // Without a signature a right target refuses it, as it would refuse a wrong one.
+        let signature = signer.sign(text.as_bytes()).unwrap_or_default();
         format!("{text}.{signature}")
     }
 }
 
 /// A key that signs.
-pub(super) enum Signer {
-    Hmac(Vec<u8>),
-    Ecdsa(Box<EcdsaKeyPair>),
-    Rsa(Box<RsaKeyPair>),
+pub(super) struct Signer {
+    algorithm: Algorithm,
+    key: EncodingKey,
+    /// The public half, where it is a pair of ours.
+    jwk: Option<Value>,
 }
 
 impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Signer of {}", self.algorithm())
+        write!(f, "Signer of {:?}", self.algorithm)
     }
 }
 
@@ -118,77 +120,47 @@ impl Signer {
     /// # Errors
     /// What is wrong with it, in a person's words.
     pub(super) fn new(key: &SigningKey) -> Result<Self, String> {
-        let der = || {
-            PrivateKeyDer::from_pem_slice(key.key.expose().as_bytes())
-                .map_err(|_| format!("the key for {} is no PEM private key", key.algorithm))
+        let text = key.key.expose().as_bytes();
+        let (algorithm, encoding) = match key.algorithm.as_str() {
+            "HS256" => return Ok(Self::hmac(text)),
+            "ES256" => (Algorithm::ES256, EncodingKey::from_ec_pem(text)),
+            "RS256" => (Algorithm::RS256, EncodingKey::from_rsa_pem(text)),
+            other => return Err(format!("no signing with `{other}`; known are HS256, RS256, ES256")),
         };
-        let rejected = |error: ring::error::KeyRejected| format!("the key for {}: {error}", key.algorithm);
-        match key.algorithm.as_str() {
-            "HS256" => Ok(Self::Hmac(key.key.expose().as_bytes().to_vec())),
-            "ES256" => match der()? {
-                PrivateKeyDer::Pkcs8(der) => EcdsaKeyPair::from_pkcs8(
-                    &ECDSA_P256_SHA256_FIXED_SIGNING,
-                    der.secret_pkcs8_der(),
-                    &SystemRandom::new(),
-                )
-                .map(|pair| Self::Ecdsa(Box::new(pair)))
-                .map_err(rejected),
-                _ => Err("the key for ES256 must be PKCS #8 (`openssl pkcs8 -topk8 -nocrypt`)".into()),
-            },
-            "RS256" => match der()? {
-                PrivateKeyDer::Pkcs8(der) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
-                PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
-                _ => return Err("the key for RS256 is no RSA key".into()),
-            }
-            .map(|pair| Self::Rsa(Box::new(pair)))
-            .map_err(rejected),
-            other => Err(format!("no signing with `{other}`; known are HS256, RS256, ES256")),
+        let unusable = |error| format!("the key for {} is no PEM private key of its kind: {error}", key.algorithm);
+        let signer = Self { algorithm, key: encoding.map_err(unusable)?, jwk: None };
+        match signer.sign(b"") {
+            Some(_) => Ok(signer),
+            None => Err(format!("the key for {} cannot sign (ES256 takes PKCS #8 on P-256)", key.algorithm)),
         }
     }
 
-    /// A new key pair of ours, which no target knows.
+    /// A shared secret.
+    pub(super) fn hmac(secret: &[u8]) -> Self {
+        Self { algorithm: Algorithm::HS256, key: EncodingKey::from_secret(secret), jwk: None }
+    }
+
+    /// A new key pair of ours on P-256, which no target knows; `None` where the system has no randomness.
     pub(super) fn foreign() -> Option<Self> {
         let random = SystemRandom::new();
         let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).ok()?;
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref(), &random).ok()?;
-        Some(Self::Ecdsa(Box::new(pair)))
-    }
-
-    const fn algorithm(&self) -> &'static str {
-        match self {
-            Self::Hmac(_) => "HS256",
-            Self::Ecdsa(_) => "ES256",
-            Self::Rsa(_) => "RS256",
-        }
-    }
-
-    /// The signature; empty where the system has no randomness, which a right target refuses.
-    fn sign(&self, text: &[u8]) -> Vec<u8> {
-        let random = SystemRandom::new();
-        match self {
-            Self::Hmac(key) => {
-                let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key);
-                ring::hmac::sign(&key, text).as_ref().to_vec()
-            }
-            Self::Ecdsa(pair) => pair.sign(&random, text).map_or_else(|_| Vec::new(), |sign| sign.as_ref().to_vec()),
-            Self::Rsa(pair) => {
-                let mut signature = vec![0; pair.public().modulus_len()];
-                match pair.sign(&RSA_PKCS1_SHA256, &random, text, &mut signature) {
-                    Ok(()) => signature,
-                    Err(_) => Vec::new(),
-                }
-            }
-        }
-    }
-
-    /// The public half as a JSON Web Key, where it is a pair on P-256.
-    pub(super) fn jwk(&self) -> Option<Value> {
-        use ring::signature::KeyPair as _;
-        let Self::Ecdsa(pair) = self else { return None };
         let point = pair.public_key().as_ref();
-        let (x, y) = (point.get(1..33)?, point.get(33..65)?);
         let encode = |octets: &[u8]| URL_SAFE_NO_PAD.encode(octets);
-        Some(json!({"kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y), "alg": "ES256", "use": "sig",
-            "kid": super::workshop::OWN_KID}))
+        let (x, y) = (encode(point.get(1..33)?), encode(point.get(33..65)?));
+        let jwk = json!({"kty": "EC", "crv": "P-256", "x": x, "y": y, "alg": "ES256", "use": "sig",
+            "kid": super::workshop::OWN_KID});
+        Some(Self { algorithm: Algorithm::ES256, key: EncodingKey::from_ec_der(pkcs8.as_ref()), jwk: Some(jwk) })
+    }
+
+    /// The signature as a token carries it.
+    fn sign(&self, text: &[u8]) -> Option<String> {
+        use_ring();
+        jsonwebtoken::crypto::sign(text, &self.key, self.algorithm).ok()
+    }
+
+    /// The public half as a JSON Web Key, where it is a pair of ours.
+    pub(super) fn jwk(&self) -> Option<Value> {
+        self.jwk.clone()
     }
 }

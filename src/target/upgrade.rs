@@ -34,6 +34,7 @@ pub fn accept_key(key: &str) -> String {
 
 /// The answer to an upgrade.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one a connection, taken apart at once")]
 pub enum Upgraded {
     /// 101, whatever else the answer says.
     Switched(Socket, Response),
@@ -77,7 +78,7 @@ impl<'t> Upgrade<'t> {
             ("Sec-WebSocket-Version".to_owned(), "13".to_owned()),
             ("Sec-WebSocket-Key".to_owned(), key.clone()),
         ];
-        headers.extend(target.identity(&line));
+        headers.extend(target.identity(&line, &url));
         Self {
             deadline: target.profile().limits.request,
             target,
@@ -112,8 +113,13 @@ impl<'t> Upgrade<'t> {
         self
     }
 
-    /// Another scheme, for example `ws` where the profile says `wss`.
+    /// Another URL, for example `ws` where the profile says `wss`; the headers stay as they are, but for those of
+    /// the profile where it is another host or port.
     pub fn url(mut self, url: Url) -> Self {
+        if !self.target.is_known(&url) {
+            let of_the_profile = &self.target.profile().headers;
+            self.headers.retain(|(name, _)| !of_the_profile.contains_key(name));
+        }
         self.url = url;
         self
     }
@@ -222,9 +228,9 @@ impl<'t> Upgrade<'t> {
             line.mark_broken();
         }
         let label = format!("upgrade of {}", self.url);
-        let target = self.target;
+        let (target, url) = (self.target, self.url.clone());
         let result = self.exchange().await;
-        target.count(&line, Origin::Backend, result.as_ref().err().map(|(kind, _)| *kind));
+        target.count(&line, Origin::Backend, &url, result.as_ref().err().map(|(kind, _)| *kind));
         result.map_err(|(kind, what)| {
             let what = line.recorder().transcript().redact(&format!("{label}: {what}"));
             line.record(Direction::Received, Record::Ended(what.clone()));
@@ -247,7 +253,7 @@ impl<'t> Upgrade<'t> {
         octets.push_str("\r\n");
         let mut octets = octets.into_bytes();
 
-        let place = self.target.turn(&self.line, Origin::Backend).await?;
+        let place = self.target.turn(&self.line, Origin::Backend, &self.url).await?;
         let dialled = self.target.dialer().dial(&self.url, self.receive_buffer).await;
         let mut stream = dialled.map_err(|fault| (fault.kind, fault.what))?;
         let url = self.url.to_string();

@@ -100,11 +100,11 @@ impl Workshop<'_> {
     /// The claims of `good`, signed with keys of our own and with well-known secrets.
     pub fn foreign_key(&self, good: &Token) -> Vec<Forged> {
         let Some(parts) = Parts::of(good.expose()) else { return Vec::new() };
-        let own = ("our own secret".to_owned(), Some(Signer::Hmac(self.target.own_secret().to_vec())));
+        let own = ("our own secret".to_owned(), Some(Signer::hmac(self.target.own_secret())));
         let pair = ("our own key pair".to_owned(), Signer::foreign());
-        let weak = WEAK_SECRETS.iter().map(|secret| {
-            (format!("the well-known secret `{secret}`"), Some(Signer::Hmac(secret.as_bytes().to_vec())))
-        });
+        let weak = WEAK_SECRETS
+            .iter()
+            .map(|secret| (format!("the well-known secret `{secret}`"), Some(Signer::hmac(secret.as_bytes()))));
         [own, pair]
             .into_iter()
             .chain(weak)
@@ -123,7 +123,7 @@ impl Workshop<'_> {
             .flat_map(public_key::forms)
             .map(|(form, key)| {
                 let step = format!("HS256 keyed with the public key as {form}");
-                self.forged(step, parts.clone().sign(&Signer::Hmac(key)))
+                self.forged(step, parts.clone().sign(&Signer::hmac(&key)))
             })
             .collect()
     }
@@ -136,8 +136,8 @@ impl Workshop<'_> {
             header: with(&with(&parts.header, "kid", json!(OWN_KID)), name, value),
             ..parts.clone()
         };
-        let own = Signer::Hmac(self.target.own_secret().to_vec());
-        let empty = Signer::Hmac(Vec::new());
+        let own = Signer::hmac(self.target.own_secret());
+        let empty = Signer::hmac(&[]);
         let mut forged = Vec::new();
         if let Some(jwk) = pair.jwk() {
             forged.push(self.forged("jwk embeds our key", header("jwk", jwk).sign(&pair)));
@@ -221,15 +221,16 @@ impl Workshop<'_> {
             .collect()
     }
 
-    /// A rightly signed token whose `crit` names something unknown.
+    /// A good token with a header member that nobody knows, and one whose `crit` names that member.
     ///
     /// # Errors
     /// Not verified where the profile holds no key.
-    pub fn unknown_crit(&self, good: &Token) -> Result<Token, NotVerified> {
+    pub fn unknown_crit(&self, good: &Token) -> Result<(Token, Token), NotVerified> {
         let mut parts = self.copy_of(good)?;
-        parts.header.insert("crit".into(), json!(["x-netra-check"]));
         parts.header.insert("x-netra-check".into(), json!(true));
-        self.sign(SecretKind::ForgedToken, parts)
+        let control = self.sign(SecretKind::AccessToken, parts.clone())?;
+        parts.header.insert("crit".into(), json!(["x-netra-check"]));
+        Ok((control, self.sign(SecretKind::ForgedToken, parts)?))
     }
 
     /// A good token and an expired one that differ in `exp` alone. `now` is the target's clock in seconds since

@@ -86,15 +86,10 @@ impl Resolver<'_> {
         let key = raw.key?;
         let algorithm = self.required("credentials.signing_key.algorithm", raw.algorithm)?;
         match algorithm.as_str() {
-            "HS256" => {}
-            "RS256" | "ES256" => {
-                let message = format!("keys for {algorithm} cannot be used yet: this version signs HS256 only");
-                let help = "take another way in, for example `method: e2e-bypass` or `method: tokens`";
-                self.wrong(&algorithm_at, message, "not yet", help);
-            }
+            "HS256" | "RS256" | "ES256" => {}
             other => {
-                let help = did_you_mean(other, ["HS256"]).map_or_else(
-                    || "the one known value is HS256".to_owned(),
+                let help = did_you_mean(other, ["HS256", "RS256", "ES256"]).map_or_else(
+                    || "known values: HS256, RS256, ES256".to_owned(),
                     |suggestion| format!("did you mean `{suggestion}`?"),
                 );
                 self.wrong(&algorithm_at, format!("`{other}` is no signing algorithm"), "unknown", help);

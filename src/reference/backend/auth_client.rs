@@ -138,16 +138,21 @@ impl AuthClient {
 
 async fn ask(site: Arc<Site>, url: Url, token: Arc<str>) -> Result<Identity, Denial> {
     let body = json!({"token": &*token, "token_type": "access"});
-    let answer = site
-        .client
-        .post(url)
-        .header("X-Service-ID", &site.facts.service_id)
-        .header("X-Service-Secret", &site.facts.service_secret)
-        .json(&site.contract().write_request(Endpoint::Validate, &body))
-        .timeout(PATIENCE)
-        .send()
-        .await
-        .map_err(|_| Denial::Unavailable)?;
+    let question = || {
+        site.client
+            .post(url.clone())
+            .header("X-Service-ID", &site.facts.service_id)
+            .header("X-Service-Secret", &site.facts.service_secret)
+            .json(&site.contract().write_request(Endpoint::Validate, &body))
+            .timeout(PATIENCE)
+            .send()
+    };
+    let answer = match question().await {
+        // A connection that was kept may have ended since; the question may be asked twice.
+        Err(error) if !error.is_timeout() => question().await,
+        answer => answer,
+    };
+    let answer = answer.map_err(|_| Denial::Unavailable)?;
     if !answer.status().is_success() {
         return Err(Denial::Unavailable);
     }

@@ -39,7 +39,7 @@ pub(super) async fn hear(backend: &Arc<Backend>, socket: u64, text: &str) {
         let Some((user, session)) = hub.session_of(socket) else { return };
         (user.to_owned(), session.id.clone(), session.credential.clone(), is_first)
     };
-    if (until(credential.expires_at) + backend.site.conduct.clock_leeway()).is_zero() {
+    if until(credential.expires_at + backend.site.conduct.clock_leeway()).is_zero() {
         return backend.hub().end_credential(&user, &session, &ErrorCode::TokenExpired);
     }
     let policy = backend.site.policy();

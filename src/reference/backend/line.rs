@@ -75,6 +75,8 @@ impl<'a> Line<'a> {
         let silent_on_violation = self.backend.site.permitted().close_without_frame.on();
         let mut speak = std::pin::pin!(self.speak(writer));
         let heard = tokio::select! {
+            // What was sent comes before the answer to what is heard.
+            biased;
             written = &mut speak => return match written {
                 Written::Close(close) => Some(Parting::Frame { code: close.code, reason: close.reason, is_answer: false }),
                 Written::Dead => None,
@@ -203,14 +205,15 @@ impl<'a> Line<'a> {
         let mut next_ping = Instant::now() + interval;
         let mut delayed: Option<(Arc<Entry>, Instant)> = None;
         loop {
+            let given_up = self.unanswered_since().filter(|_| !policy.session.zombie_socket.on());
+            let given_up = given_up.map(|since| since + patience);
+            if given_up.is_some_and(|time| Instant::now() >= time) {
+                return Written::Dead;
+            }
             let octets = if let Some(payload) = self.next_pong() {
                 Some(frames::frame(Opcode::Pong, true, &payload, policy.frames))
             } else if Instant::now() >= next_ping {
                 next_ping = Instant::now() + interval;
-                let is_dead = self.control().unanswered.is_some_and(|(_, since)| since.elapsed() >= patience);
-                if is_dead && !policy.session.zombie_socket.on() {
-                    return Written::Dead;
-                }
                 (!policy.session.no_heartbeat.on())
                     .then(|| frames::frame(Opcode::Ping, true, &self.next_ping(), policy.frames))
             } else {
@@ -241,10 +244,10 @@ impl<'a> Line<'a> {
                         Next::Message(entry) => timeout(stuck, writer.message(&entry)).await,
                         Next::Close(close) => return Written::Close(close),
                         Next::Nothing => {
-                            let due = delayed.as_ref().map_or(next_ping, |(_, due)| (*due).min(next_ping));
+                            let due = [delayed.as_ref().map(|(_, due)| *due), given_up].into_iter().flatten();
                             tokio::select! {
                                 () = self.wake.notified() => {}
-                                () = tokio::time::sleep_until(due) => {}
+                                () = tokio::time::sleep_until(due.fold(next_ping, Instant::min)) => {}
                             }
                             continue;
                         }
@@ -259,6 +262,10 @@ impl<'a> Line<'a> {
 
     fn next_pong(&self) -> Option<Bytes> {
         self.control().pongs.pop_front()
+    }
+
+    fn unanswered_since(&self) -> Option<Instant> {
+        self.control().unanswered.map(|(_, since)| since)
     }
 
     fn next_ping(&self) -> [u8; 8] {

@@ -11,6 +11,9 @@ use super::hub::{Hub, To};
 use super::prompt::{AGENTS, Act, Failure, Step};
 use crate::wire::{ErrorCode, Kind, Message};
 
+/// Runs of a user, from which on those that nobody asks for are forgotten.
+const REMEMBERED: usize = 256;
+
 /// Told to retry a failed run after.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -107,7 +110,12 @@ impl Hub {
             step: None,
             restarts: false,
         };
-        self.user(user).runs.insert(id.clone(), run);
+        let owner = self.user(user);
+        if owner.runs.len() >= REMEMBERED {
+            let is_shown = |id: &String| owner.sessions.values().any(|session| session.last_run.as_ref() == Some(id));
+            owner.runs.retain(|id, run| run.status == Status::Running || is_shown(id));
+        }
+        owner.runs.insert(id.clone(), run);
         if let Some(session) = self.session_mut(user, session) {
             session.last_run = Some(id.clone());
         }

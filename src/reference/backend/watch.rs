@@ -40,7 +40,7 @@ async fn guard(backend: &Backend, user: &str, session: &str) {
     let mut next_check = Instant::now() + jittered(conduct.settings.auth_recheck);
     let mut silent_since = None;
     while let Some(standing) = standing(backend, user, session) {
-        let expiry = until(standing.credential.expires_at) + conduct.clock_leeway();
+        let expiry = until(standing.credential.expires_at + conduct.clock_leeway());
         let expiry = (standing.attached && minds_expiry).then(|| Instant::now() + expiry);
         let end = standing.lost_at.filter(|_| !standing.running).map(|lost| lost + conduct.settings.replay_time);
         let check = Some(next_check).filter(|_| standing.attached || standing.running);

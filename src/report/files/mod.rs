@@ -163,7 +163,9 @@ fn aside(path: &Path) -> io::Result<NamedTempFile> {
     }
     let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    builder(&format!(".{}.", name.to_string_lossy()), 0o666).tempfile_in(directory)
+    // The error names the file beside `path`, which nobody asked for.
+    let made = builder(&format!(".{}.", name.to_string_lossy()), 0o666).tempfile_in(directory);
+    made.map_err(|error| error.kind().into())
 }
 
 /// Makes what is later renamed, with the permissions of anything new (`mode` less the umask): the
@@ -249,7 +251,7 @@ fn write_transcript(
         return Ok(());
     }
     let facts = &result.facts;
-    let Some(account) = Account::of(outcome, &facts.profile, facts.seed, Depth::WHOLE) else { return Ok(()) };
+    let Some(account) = Account::of(outcome, &facts.profile_argument, facts.seed, Depth::WHOLE) else { return Ok(()) };
     let report = format!("evidence of {}", outcome.id);
     let directory = directory.join(outcome.id.scenario().slug());
     let path = directory.join(format!("{}.txt", outcome.id.fact()));

@@ -1,13 +1,13 @@
 //! A running reference, and clients for it.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use netra_check::reference::{Addresses, Conduct, Facts, Listeners, Peers, Policy, ServeError, serve};
 use netra_check::wire::{Contract, ErrorCode, Kind, Message};
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -68,7 +68,9 @@ impl Environment {
         for switch in switches {
             assert!(policy.switch_on(switch), "no switch `{switch}`");
         }
-        let contract = Arc::new(Contract::load("netra-v1").unwrap());
+        // Its schemas take longer to compile than everything else here takes to start.
+        static CONTRACT: LazyLock<Arc<Contract>> = LazyLock::new(|| Arc::new(Contract::load("netra-v1").unwrap()));
+        let contract = CONTRACT.clone();
         let conduct = Conduct::new(7, contract.clone(), policy);
         let bind = || async { Some(TcpListener::bind("127.0.0.1:0").await.unwrap()) };
         let listeners = Listeners {
@@ -149,6 +151,16 @@ impl Environment {
 
     pub(crate) async fn get(&self, login: &Login, path: &str) -> Value {
         self.try_call(login, "GET", path, None).await.error_for_status().unwrap().json().await.unwrap()
+    }
+
+    /// The status with which the backend answers a request as it stands.
+    pub(crate) async fn status(&self, head: &str) -> u16 {
+        let url = self.facts.urls.backend.as_ref().unwrap();
+        let mut stream = TcpStream::connect((url.host_str().unwrap(), url.port().unwrap())).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut line = [0; 12];
+        tokio::time::timeout(PATIENCE, stream.read_exact(&mut line)).await.expect("an answer").unwrap();
+        std::str::from_utf8(&line[9..]).unwrap().parse().unwrap()
     }
 
     /// The subprotocol that carries a token.

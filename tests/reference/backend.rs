@@ -1,14 +1,12 @@
 //! The reference's backend over real connections: REST, sockets, runs, sessions.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Environment, is_close, message};
 use netra_check::reference::VARIATIONS;
 use netra_check::wire::{ErrorCode, Kind};
 use percent_encoding::NON_ALPHANUMERIC;
 use serde_json::json;
-use support::{Environment, is_close, message};
 
 #[tokio::test]
 async fn both_carriers_open_a_socket_and_a_plain_prompt_runs_through() {
@@ -112,10 +110,10 @@ async fn a_refreshed_token_keeps_the_socket_and_a_logout_ends_it() {
 #[tokio::test]
 async fn an_expired_credential_ends_the_socket_in_time() {
     let environment = Environment::start(&[]).await;
-    let login = environment.login_for("someone", 1).await;
+    let login = environment.login_for("someone", 2).await;
     let mut socket = environment.connect(&login, false).await;
     socket.next().await;
-    let rest = tokio::time::timeout(Duration::from_millis(2_500), socket.until_close()).await.expect("an end");
+    let rest = tokio::time::timeout(Duration::from_millis(3_500), socket.until_close()).await.expect("an end");
     assert_eq!(rest[0].message().error_code(), Some(ErrorCode::TokenExpired));
     assert!(is_close(&rest[1], 1008));
     environment.stop().await;
@@ -301,4 +299,28 @@ async fn under_every_variation_the_environment_keeps_the_contract() {
         assert_eq!(environment.refused(None, &[]).await, ErrorCode::AuthMissing, "{}", variation.id);
         environment.stop().await;
     }
+}
+
+#[tokio::test]
+async fn malformed_upgrades_are_refused_with_and_without_a_token() {
+    let environment = Environment::start(&[]).await;
+    let login = environment.login("someone").await;
+    let whole = "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    for token in [String::new(), format!("Authorization: Bearer {}\r\n", login.access)] {
+        for (from, to, statuses) in [
+            ("Version: 13", "Version: 12", [426, 426]),
+            ("Sec-WebSocket-Version: 13\r\n", "", [426, 426]),
+            ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "", [400, 400]),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "short", [400, 400]),
+            ("Upgrade: websocket\r\n", "", [426, 426]),
+            ("GET", "POST", [405, 405]),
+            ("HTTP/1.1", "HTTP/1.0", [400, 505]),
+            ("websocket", "WebSocket", if token.is_empty() { [401, 401] } else { [101, 101] }),
+        ] {
+            let status = environment.status(&format!("{}{token}\r\n", whole.replacen(from, to, 1))).await;
+            assert!(statuses.contains(&status), "{to:?} in place of {from:?}: {status}");
+        }
+    }
+    environment.stop().await;
 }

@@ -1,0 +1,30 @@
+use std::time::Duration;
+
+use super::{expiry, refresh};
+use crate::check;
+use crate::check::{Check, Context};
+use crate::model::{Judgement, Need};
+
+pub(super) static CHECK: Check = check!("handshake/refreshed-token-outlives-old", run)
+    .needs(&[Need::Short])
+    .wait(|waits| waits.short_token() + waits.recheck());
+
+async fn run(cx: &Context) -> Judgement {
+    expiry::in_time(|| attempt(cx)).await
+}
+
+async fn attempt(cx: &Context) -> Judgement {
+    let (new, old) = (cx.login().await?, cx.short_login(Duration::ZERO).await?);
+    let mut session = cx.session(&old.access).await?;
+    let socket = &mut session.socket;
+    cx.step("token_refresh with a later token");
+    let refreshed = cx.ask(socket, refresh::with(&new.access)).await?;
+    expiry::told(cx, &refreshed, &new.access, || socket.evidence())?;
+    expiry::still_before(cx, &old.access).await?;
+
+    cx.step("waiting past the old token's end");
+    cx.outlasts(socket, expiry::over(cx, &old.access).await?).await?;
+    cx.alive(socket).await?;
+    session.close().await;
+    cx.conforms()
+}

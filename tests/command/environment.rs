@@ -1,0 +1,74 @@
+//! Environments for the tests of the command line, and the words that change from run to run.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use assert_cmd::Command;
+use netra_check::local::Local;
+use netra_check::reference::{Conduct, Policy};
+use netra_check::wire::Contract;
+use tempfile::TempDir;
+
+/// The binary in an empty directory, without the caller's variables.
+pub(crate) fn netra_check() -> Command {
+    let mut command = Command::cargo_bin("netra-check").unwrap();
+    command.env_remove("NETRA_CHECK_PROFILE").env_remove("NO_COLOR").env_remove("CI").current_dir(std::env::temp_dir());
+    command
+}
+
+/// A reference and a profile file that points at it: a deployment, as far as the binary knows.
+pub(crate) struct Environment {
+    _reference: Local,
+    directory: TempDir,
+}
+
+impl Environment {
+    /// A reference with these defects and variations.
+    pub(crate) fn start(switches: &[&str]) -> Self {
+        Self::with(switches, false)
+    }
+
+    /// The same, perhaps behind TLS.
+    pub(crate) fn with(switches: &[&str], tls: bool) -> Self {
+        let mut policy = Policy::default();
+        for id in switches {
+            assert!(policy.switch_on(id), "no switch `{id}`");
+        }
+        let conduct = Conduct::new(1, Arc::new(Contract::load("netra-v1").unwrap()), policy);
+        let reference = if tls { Local::start_over_tls(conduct, &[]) } else { Local::start(conduct, &[]) }.unwrap();
+        let directory = TempDir::new().unwrap();
+        fs::write(directory.path().join("target.yaml"), reference.overrides().to_yaml("local")).unwrap();
+        Self { _reference: reference, directory }
+    }
+
+    /// A file that a run of it was told to write.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// `netra-check run --profile` of it.
+    pub(crate) fn run(&self, args: &[&str]) -> Command {
+        let mut command = netra_check();
+        command.current_dir(self.directory.path()).args(["run", "--profile", "target.yaml"]).args(args);
+        command
+    }
+}
+
+/// The text without times, ports, ids of runs and what else differs between two runs.
+pub(crate) fn scrubbed(text: &str) -> String {
+    let rules = [
+        (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
+        (r"\d+(\.\d+)? (ms|s)\b", "TIME"),
+        (r"\+ *\d+(\.\d+)?", "+TIME"),
+        (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIMESTAMP"),
+        (r"X-Netra-Check: [^\s/]+/", "X-Netra-Check: RUN/"),
+        (r"traceparent: \S+", "traceparent: TRACE"),
+        (r"(Sec-W|sec-w)eb(S|s)ocket-(Key|Accept|key|accept): \S+", "Sec-WebSocket-$3: KEY"),
+        (r"netra-check-[0-9a-f]+-[0-9a-f]{4}-", "netra-check-RUN-"),
+        (r"(?m) +$", ""),
+    ];
+    rules.iter().fold(text.to_owned(), |text, (pattern, with)| {
+        regex::Regex::new(pattern).unwrap().replace_all(&text, *with).into_owned()
+    })
+}

@@ -1,0 +1,113 @@
+//! What a user of the command line sees: output, files, exit codes.
+
+mod environment;
+mod hostile;
+mod reports;
+
+use std::borrow::BorrowMut;
+
+use assert_cmd::Command;
+use environment::{Environment, netra_check, scrubbed};
+use insta::assert_snapshot;
+
+fn output(mut command: impl BorrowMut<Command>) -> (i32, String, String) {
+    let output = command.borrow_mut().output().unwrap();
+    let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap();
+    (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn without_a_profile_nothing_is_checked() {
+    let (code, out, err) = output(netra_check().arg("run"));
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert_snapshot!(err);
+}
+
+#[test]
+fn an_unknown_profile_names_the_known_ones() {
+    let (code, _, err) = output(netra_check().args(["run", "--profile", "stagign"]));
+    assert_eq!(code, 2);
+    assert_snapshot!(err);
+}
+
+#[test]
+fn an_unknown_check_is_suggested() {
+    let (code, _, err) = output(netra_check().args(["run", "--profile", "local", "expired-token-refuse"]));
+    assert_eq!(code, 2);
+    assert_snapshot!(err);
+}
+
+#[test]
+fn an_empty_selection_is_no_green() {
+    let (code, out, _) =
+        output(netra_check().args(["run", "--profile", "local", "--seed", "7", "handshake", "--skip", "handshake"]));
+    assert_eq!(code, 4);
+    assert_snapshot!(scrubbed(&out));
+}
+
+#[test]
+fn one_check_of_the_reference() {
+    let args = ["run", "--profile", "local", "--seed", "7", "handshake/valid-token-accepted"];
+    let (code, out, err) = output(netra_check().args(args));
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert_snapshot!(scrubbed(&out));
+}
+
+#[test]
+fn a_deviation_tells_everything() {
+    let environment = Environment::start(&["accept-anonymous"]);
+    let (code, out, _) =
+        output(environment.run(&["--seed", "7", "handshake/missing-token-refused", "handshake/valid-token-accepted"]));
+    assert_eq!(code, 1);
+    assert_snapshot!(scrubbed(&out));
+}
+
+#[test]
+fn a_page_is_explained() {
+    let (code, out, _) = output(netra_check().args(["explain", "handshake/valid-token-accepted"]));
+    assert_eq!(code, 0);
+    assert_snapshot!(out);
+    let (code, _, err) = output(netra_check().args(["explain", "valid-token-acepted"]));
+    assert_eq!(code, 2);
+    assert_snapshot!(err);
+}
+
+#[test]
+fn the_list_is_json_that_a_script_can_read() {
+    let (code, out, _) = output(netra_check().args(["list", "--format", "json"]));
+    assert_eq!(code, 0);
+    let checks: Vec<serde_json::Value> = serde_json::from_str(&out).unwrap();
+    let first = checks.first().unwrap();
+    for key in ["id", "title", "scenario", "priority", "level", "required", "suites", "needs", "effects"] {
+        assert!(first.get(key).is_some(), "no `{key}`");
+    }
+}
+
+#[test]
+fn a_plan_passes_nothing() {
+    let (code, out, _) = output(netra_check().args(["plan", "--profile", "local", "handshake"]));
+    assert_eq!(code, 0);
+    assert!(!out.contains("pass") && !out.contains("conform"), "{out}");
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_told_before_the_run() {
+    let args = ["run", "--profile", "local", "handshake/valid-token-accepted", "--junit", "/proc/none/junit.xml"];
+    let (code, out, err) = output(netra_check().args(args));
+    assert_eq!((code, out.as_str()), (5, ""));
+    assert_snapshot!(err);
+}
+
+#[test]
+fn output_into_a_pipe_is_plain() {
+    let (_, out, err) = output(netra_check().args(["run", "--profile", "local", "handshake/valid-token-accepted"]));
+    assert!(!out.contains('\u{1b}') && !err.contains('\u{1b}'), "escape sequences in a pipe");
+}
+
+#[test]
+fn served_profiles_can_be_run() {
+    let environment = Environment::start(&[]);
+    let (code, out, _) = output(environment.run(&["--suite", "smoke", "--quiet"]));
+    assert_eq!(code, 0, "{out}");
+    assert!(!out.contains("built-in reference"), "a profile of its own is a deployment: {out}");
+}

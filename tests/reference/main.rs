@@ -1,0 +1,5 @@
+//! The reference environment over real connections.
+
+mod backend;
+mod defects;
+mod support;
