@@ -174,7 +174,9 @@ fn fits(pattern: &Value, seen: &Value, names: &mut BTreeMap<String, Value>) -> R
         (Value::String(form), _) if form.starts_with('<') => is(match form.as_str() {
             "<text>" => seen.as_str().is_some_and(|text| !text.is_empty()),
             "<number>" => seen.is_number(),
-            "<time>" => seen.as_str().is_some_and(|text| text.len() == 24 && &text[10..11] == "T" && text.ends_with('Z')),
+            "<time>" => {
+                seen.as_str().is_some_and(|text| text.len() == 24 && &text[10..11] == "T" && text.ends_with('Z'))
+            }
             "<milliseconds>" => seen.as_u64().is_some_and(|time| time > 1_700_000_000_000),
             "<list>" => seen.is_array(),
             "<object>" => seen.is_object(),

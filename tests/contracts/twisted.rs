@@ -60,9 +60,10 @@ fn the_checks_conform_on_a_contract_of_other_names() {
         run(&options, &mut []).await
     });
     local.stop();
-    let accused = result.outcomes.iter().filter(|outcome| {
-        matches!(outcome.verdict, Verdict::Deviates(_) | Verdict::Inconclusive(_))
-    });
+    let accused = result
+        .outcomes
+        .iter()
+        .filter(|outcome| matches!(outcome.verdict, Verdict::Deviates(_) | Verdict::Inconclusive(_)));
     let told: Vec<_> = accused.map(|outcome| format!("{}: {:?}", outcome.id, outcome.verdict)).collect();
     assert!(told.is_empty(), "{}", told.join("\n"));
     let conform = result.outcomes.iter().filter(|outcome| matches!(outcome.verdict, Verdict::Conforms(_))).count();
