@@ -6,10 +6,13 @@ use crate::target::frame::{RawFrame, opcode};
 
 pub(super) static CHECK: Check = check!("format/protocol-errors-refused", run).needs(&[Need::Raw]);
 
+/// What a good ping becomes.
+type Broken = fn(&Ping) -> Vec<RawFrame>;
+
 async fn run(cx: &Context) -> Judgement {
     let login = cx.login().await?;
     let neighbour = cx.session(&login.access).await?;
-    let all: [(&str, fn(&Ping) -> Vec<RawFrame>); 7] = [
+    let all: [(&str, Broken); 7] = [
         ("an unmasked frame", |ping| vec![RawFrame::text(&ping.text).unmasked()]),
         ("a reserved bit without an extension", |ping| vec![RawFrame::text(&ping.text).rsv(4)]),
         ("a reserved data opcode", |ping| vec![RawFrame::new(3, ping.text.as_str())]),
