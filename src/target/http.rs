@@ -249,7 +249,8 @@ impl Call<'_> {
         }
         result.map_err(|(kind, what)| {
             let what = match kind {
-                FaultKind::NotInContract => what,
+                // Of an origin that was given up every call says the same: one cause.
+                FaultKind::NotInContract | FaultKind::Unreachable => what,
                 _ => format!("{label}: {what}"),
             };
             if kind != FaultKind::NotInContract {

@@ -232,7 +232,12 @@ impl<'t> Upgrade<'t> {
         let result = self.exchange().await;
         target.count(&line, Origin::Backend, &url, result.as_ref().err().map(|(kind, _)| *kind));
         result.map_err(|(kind, what)| {
-            let what = line.recorder().transcript().redact(&format!("{label}: {what}"));
+            let what = match kind {
+                // Of an origin that was given up every call says the same: one cause.
+                FaultKind::Unreachable => what,
+                _ => format!("{label}: {what}"),
+            };
+            let what = line.recorder().transcript().redact(&what);
             line.record(Direction::Received, Record::Ended(what.clone()));
             Fault { kind, origin: Origin::Backend, what, evidence: line.evidence(8) }
         })
