@@ -289,12 +289,7 @@ impl Target {
     }
 
     /// Waits for the turn of one exchange, and for its connection's place.
-    async fn turn(
-        &self,
-        line: &Line,
-        origin: Origin,
-        url: &Url,
-    ) -> Result<Option<OwnedSemaphorePermit>, (FaultKind, String)> {
+    async fn turn(&self, origin: Origin, url: &Url) -> Result<Option<OwnedSemaphorePermit>, (FaultKind, String)> {
         if self.is_known(url) {
             self.fuses.pass(origin, self.probe(origin)).await?;
         }

@@ -258,7 +258,7 @@ impl<'t> Upgrade<'t> {
         octets.push_str("\r\n");
         let mut octets = octets.into_bytes();
 
-        let place = self.target.turn(&self.line, Origin::Backend, &self.url).await?;
+        let place = self.target.turn(Origin::Backend, &self.url).await?;
         let dialled = self.target.dialer().dial(&self.url, self.receive_buffer).await;
         let mut stream = dialled.map_err(|fault| (fault.kind, fault.what))?;
         let url = self.url.to_string();
