@@ -31,11 +31,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let selected = selection.of(&registry())?;
     let runtime = tokio::runtime::Runtime::new()?;
     let result = runtime.block_on(async {
-        let target = Target::new(Arc::new(loaded.profile), contract, "example".into(), 7)?;
+        let target = Target::new(Arc::new(loaded.profile), contract, "example", 7)?;
         let facts = Arc::new(RunFacts {
             id: "example".into(),
             reference: true,
             profile: "local".into(),
+            profile_argument: "local".into(),
             contract: target.contract().name().to_owned(),
             revision: None,
             hosts: Vec::new(),

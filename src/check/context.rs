@@ -7,11 +7,11 @@ use tokio_util::task::TaskTracker;
 
 use super::{Check, Waits};
 use crate::model::{
-    Conforms, Deviation, Effect, Evidence, Finding, Group, Judgement, Need, NotVerified, Observation, Origin, Stop,
-    Trigger,
+    Blame, Conforms, Deviation, Effect, Evidence, Finding, Group, Inconclusive, Judgement, Need, NotVerified,
+    Observation, Origin, Stop, Trigger,
 };
-use crate::profile::{Profile, TriggerSpec};
-use crate::target::{Call, Login, Recorder, Target, Upgrade, Workshop};
+use crate::profile::{Profile, TriggerSpec, Urls};
+use crate::target::{Call, Login, Recorder, SetupError, Target, Upgrade, Workshop};
 use crate::wire::{Contract, Endpoint, WsConfig};
 
 /// The surroundings of one attempt at one check.
@@ -21,8 +21,8 @@ pub struct Context {
     recorder: Recorder,
     config: WsConfig,
     users: Vec<usize>,
-    observations: Mutex<Vec<Observation>>,
-    doing: Mutex<String>,
+    observations: Arc<Mutex<Vec<Observation>>>,
+    doing: Arc<Mutex<String>>,
     mends: TaskTracker,
 }
 
@@ -39,10 +39,30 @@ impl Context {
             target,
             config,
             users,
-            observations: Mutex::default(),
-            doing: Mutex::new("before its first step".into()),
+            observations: Arc::default(),
+            doing: Arc::new(Mutex::new("before its first step".into())),
             mends: TaskTracker::new(),
         }
+    }
+
+    /// The same attempt at other addresses: services that the check has launched itself. What is observed there
+    /// counts here. They may be unreachable for a while without being given up.
+    ///
+    /// # Errors
+    /// Inconclusive, blaming the harness, when there can be no such target.
+    pub fn at(&self, urls: Urls) -> Result<Self, Stop> {
+        let unusable = |error: SetupError| -> Stop { Inconclusive::new(Blame::Harness, error.to_string()).into() };
+        self.recorder.expect_outages();
+        Ok(Self {
+            check: self.check,
+            target: self.target.at(urls).map_err(unusable)?,
+            recorder: self.recorder.clone(),
+            config: self.config,
+            users: self.users.clone(),
+            observations: Arc::clone(&self.observations),
+            doing: Arc::clone(&self.doing),
+            mends: self.mends.clone(),
+        })
     }
 
     /// The contract in use.

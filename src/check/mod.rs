@@ -8,9 +8,11 @@ mod lasting;
 mod page;
 mod provoke;
 mod tokens;
+mod tally;
 mod verify;
 
 pub use admission::{Admission, Refusal, RefusalForm, Session};
 pub use context::Context;
 pub use declaration::{Body, Check, Flow, Run, RunWide, Waits};
 pub use page::{Catch, Page};
+pub use tally::Tally;

@@ -40,6 +40,7 @@ pub(super) fn run(args: RunArgs, color: Color) -> anyhow::Result<ExitCode> {
         id: run_id(),
         reference: prepared.local.is_some(),
         profile: profile.name.clone(),
+        profile_argument: args.profile.profile.clone().unwrap_or_default(),
         contract: prepared.contract.name().to_owned(),
         revision: None,
         hosts: hosts(profile),

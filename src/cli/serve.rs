@@ -57,7 +57,7 @@ async fn foreground(args: ServeArgs, conduct: Conduct) -> anyhow::Result<ExitCod
     let addresses = Addresses::of(&listeners, &peers, &conduct)?;
     let facts = Facts::new(&conduct, addresses);
     if let Some(path) = &args.profile_out {
-        write_profile(path, &local::overrides(&facts, Environment::Test, &["--seed".into(), args.seed.to_string()]))?;
+        write_profile(path, &local::overrides(&facts, Environment::Test, &conduct_of(&args)))?;
     }
     tell(&facts, args.profile_out.as_deref())?;
 
@@ -65,6 +65,13 @@ async fn foreground(args: ServeArgs, conduct: Conduct) -> anyhow::Result<ExitCod
     let _guard = interrupt::cancel_on_signal(shutdown.clone())?;
     serve_reference(listeners, peers, conduct, shutdown).await?;
     Ok(ExitCode::Conforms)
+}
+
+/// The arguments that give a launched service the same conduct.
+fn conduct_of(args: &ServeArgs) -> Vec<String> {
+    let switches = [("--defect", &args.defects), ("--variation", &args.variations), ("--filter", &args.filters)];
+    let switches = switches.into_iter().flat_map(|(flag, ids)| ids.iter().map(move |id| [flag.to_owned(), id.clone()]));
+    [["--seed".to_owned(), args.seed.to_string()]].into_iter().chain(switches).flatten().collect()
 }
 
 /// Writes a profile that inherits `local` and points at what is served. It holds secrets.

@@ -12,7 +12,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::profile::{Environment, Overrides};
-use crate::reference::{Addresses, Conduct, Facts, Listeners, Peers, ServeError, TlsIdentity, serve, write_source};
+use crate::reference::{
+    Addresses, Conduct, Facts, Listeners, PROMPTS, Peers, ServeError, TlsIdentity, serve, write_source,
+};
 
 /// Where the source tree of the reference's auth service is written.
 const SOURCE: &str = "source";
@@ -198,6 +200,7 @@ pub fn overrides(facts: &Facts, environment: Environment, switches: &[String]) -
         .set("users.count", 50)
         .set("users.states", states)
         .set("users.oauth_providers", facts.providers.clone())
+        .set("prompts", PROMPTS.to_vec())
         .set("independence.launch.auth", launch(&["auth", "--auth-port", "{auth_port}"]))
         .set(
             "independence.launch.backend",

@@ -14,6 +14,8 @@ pub struct RunFacts {
     pub reference: bool,
     /// Name of the profile.
     pub profile: String,
+    /// The profile as the user named it, a name or a path: what repeats the run.
+    pub profile_argument: String,
     /// Name of the contract.
     pub contract: String,
     /// The hosts that were asked, without credentials.

@@ -12,7 +12,7 @@ use crate::engine::{RunOptions, Selected, run};
 use crate::local::{Local, LocalError};
 use crate::model::{Need, Outcome, RunFacts};
 use crate::profile::{LoadRequest, Profile};
-use crate::reference::{Conduct, Filter, Policy, Setting};
+use crate::reference::{Conduct, DatabaseError, Databases, Filter, Policy, Setting};
 use crate::target::Target;
 use crate::wire::Contract;
 
@@ -39,6 +39,9 @@ pub enum StageError {
     /// No defect or variation of this name.
     #[error("no defect or variation is called `{0}`")]
     Unknown(String),
+    /// Its databases cannot be set up.
+    #[error(transparent)]
+    Databases(#[from] DatabaseError),
     /// The reference does not start.
     #[error(transparent)]
     Local(#[from] LocalError),
@@ -50,9 +53,24 @@ pub enum StageError {
     Target(String),
 }
 
+/// The variable that names a PostgreSQL server.
+const POSTGRES: &str = "NETRA_CHECK_POSTGRES";
+
+/// Databases of this policy, where the machine has a server for them.
+fn databases(policy: &Policy) -> Result<Databases, StageError> {
+    let Ok(superuser) = std::env::var(POSTGRES) else {
+        return Err(StageError::Lacks {
+            what: "a PostgreSQL server",
+            remedy: "set NETRA_CHECK_POSTGRES to the DSN of a superuser",
+        });
+    };
+    Ok(Databases::set_up(&superuser, policy)?)
+}
+
 /// A running reference and the profile that points at it.
 pub(super) struct Stage {
     local: Local,
+    databases: Option<Databases>,
     profile: Profile,
     contract: Arc<Contract>,
 }
@@ -83,22 +101,26 @@ impl Stage {
         if staging.setting == Some(Setting::Rs256) {
             conduct.algorithm = crate::reference::Algorithm::Rs256;
         }
-        if staging.setting == Some(Setting::PostgreSql) {
-            return Err(StageError::Lacks {
-                what: "a PostgreSQL server",
-                remedy: "set NETRA_CHECK_POSTGRES to the DSN of a superuser",
-            });
-        }
+        let databases = match staging.setting {
+            Some(Setting::PostgreSql) => Some(databases(&conduct.policy)?),
+            _ => None,
+        };
         let local = if tls { Local::start_over_tls(conduct, &switches)? } else { Local::start(conduct, &switches)? };
+        let mut overrides = local.overrides();
+        if let Some(databases) = &databases {
+            overrides = overrides
+                .set("independence.databases.auth", databases.auth())
+                .set("independence.databases.backend", databases.backend());
+        }
         let loaded = crate::profile::load(LoadRequest {
             name_or_path: "local",
             sets: &[],
-            overrides: Some(&local.overrides()),
+            overrides: Some(&overrides),
             env: &|_| None,
             directory: Path::new(""),
         })
         .map_err(|diagnostics| StageError::Profile(diagnostics.render(false)))?;
-        Ok(Self { local, profile: loaded.profile, contract })
+        Ok(Self { local, databases, profile: loaded.profile, contract })
     }
 
     /// The profile that points at it.
@@ -126,7 +148,11 @@ impl Stage {
     /// Ends the reference and waits until its last task is over.
     pub(super) async fn end(self) {
         // Joining a thread blocks; a panic of it has been printed.
-        let _ = tokio::task::spawn_blocking(move || self.local.stop()).await;
+        let _ = tokio::task::spawn_blocking(move || {
+            self.local.stop();
+            drop(self.databases);
+        })
+        .await;
     }
 
     /// Runs `checks`; outcomes in the checks' order.
@@ -135,6 +161,7 @@ impl Stage {
             id: "prove".into(),
             reference: true,
             profile: self.profile.name.clone(),
+            profile_argument: self.profile.name.clone(),
             contract: self.contract.name().to_owned(),
             revision: None,
             hosts: Vec::new(),

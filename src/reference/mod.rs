@@ -9,6 +9,7 @@ mod backend;
 mod clock;
 mod conduct;
 mod control;
+mod database;
 mod dialect;
 mod facts;
 mod filter;
@@ -26,6 +27,7 @@ mod source_fixture;
 mod tokens;
 
 pub use conduct::{Algorithm, Conduct, Settings, TlsIdentity};
+pub use database::{DatabaseError, Databases};
 pub use facts::{Facts, PasswordUser, SigningKey, UserState};
 pub use filter::Filter;
 pub use policy::{DEFECTS, Defect, Permitted, Policy, Setting, Switch, VARIATIONS, Variation};

@@ -211,6 +211,7 @@ pub(super) fn run() -> RunResult {
         id: "01k2-quiet-otter".into(),
         reference: false,
         profile: "staging".into(),
+        profile_argument: "staging".into(),
         contract: "netra-v1".into(),
         hosts: vec!["auth.example.test".into(), "api.example.test".into()],
         seed: 7,
@@ -235,7 +236,13 @@ pub(super) fn run() -> RunResult {
 /// The same against the reference, interrupted after its first check.
 pub(super) fn interrupted() -> RunResult {
     let mut result = run();
-    let facts = RunFacts { reference: true, profile: "local".into(), revision: None, ..result.facts.as_ref().clone() };
+    let facts = RunFacts {
+        reference: true,
+        profile: "local".into(),
+        profile_argument: "local".into(),
+        revision: None,
+        ..result.facts.as_ref().clone()
+    };
     result.facts = Arc::new(facts);
     result.outcomes.truncate(1);
     result.totals = Totals::of(result.outcomes.iter().map(AsRef::as_ref), 98);

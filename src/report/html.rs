@@ -94,7 +94,7 @@ fn push_block(page: &mut String, block: &Block<'_>, kind: Kind, result: &RunResu
         level = first.level,
         priority = first.priority,
     );
-    if let Some(account) = Account::of(first, &facts.profile, facts.seed, Depth::AMPLE) {
+    if let Some(account) = Account::of(first, &facts.profile_argument, facts.seed, Depth::AMPLE) {
         page.push_str("<dl>\n");
         for Field { label, lines } in &account.fields {
             let told: Vec<String> = lines.iter().map(|line| prose(line)).collect();

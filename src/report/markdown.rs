@@ -65,7 +65,7 @@ fn push_blocks(out: &mut String, kind: Kind, result: &RunResult) {
         }
         let first = block.first;
         let _ = writeln!(out, "### `{}` {}\n", first.id, prose(first.title));
-        if let Some(account) = Account::of(first, &facts.profile, facts.seed, Depth::BRIEF) {
+        if let Some(account) = Account::of(first, &facts.profile_argument, facts.seed, Depth::BRIEF) {
             out.push_str(&fenced(&account.text()));
         }
         if !block.also.is_empty() {

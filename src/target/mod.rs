@@ -3,12 +3,16 @@
 
 mod assemble;
 mod connect;
+#[cfg(feature = "database")]
+mod database;
 mod fault;
+mod forwarder;
 pub mod frame;
 mod fuse;
 mod head;
 mod http;
 mod jwt;
+mod launch;
 mod pace;
 mod public_key;
 mod received;
@@ -24,6 +28,7 @@ mod transcript;
 mod upgrade;
 mod workshop;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,9 +42,13 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit};
 use url::Url;
 
 pub use connect::SetupError;
+#[cfg(feature = "database")]
+pub use database::{Database, DatabaseFault, Meeting, Table};
 pub use fault::{Fault, FaultKind};
+pub use forwarder::Forwarder;
 pub use http::{Call, Http};
 pub use jwt::use_ring;
+pub use launch::{LaunchFault, Launched, free_port};
 pub use pace::Pace;
 pub use received::{End, Missing, Next, Received, Transport};
 pub use redact::{Redactor, SecretKind, placeholders};
@@ -56,7 +65,7 @@ use self::fuse::Fuses;
 use self::http::Clients;
 use self::token::Signer;
 use crate::model::{Blame, CheckId, Entry, Inconclusive, Origin, Stop};
-use crate::profile::Profile;
+use crate::profile::{self, Profile, Urls};
 use crate::wire::{Contract, Endpoint, WsConfig, read_timestamp};
 
 /// The environment under test, and everything a run shares about it.
@@ -97,6 +106,28 @@ impl Target {
         let redactor = Arc::new(Redactor::new());
         learn_profile(&redactor, &profile);
         let transcript = Transcript::new(run, Arc::clone(&redactor));
+        Self::of(profile, contract, redactor, transcript, seed)
+    }
+
+    /// The same environment at other addresses, for services that a check has launched on loopback: it shares
+    /// transcript and secrets, and needs no proxy, pace or header of the profile.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn at(&self, urls: Urls) -> Result<Arc<Self>, SetupError> {
+        let pace = profile::Pace { jobs: 0, connections: 0, requests_per_s: 0, sockets_per_user: 0 };
+        let profile = Profile { urls, pace, proxy: None, headers: BTreeMap::new(), ..Profile::clone(&self.profile) };
+        let (contract, redactor) = (Arc::clone(&self.contract), Arc::clone(&self.redactor));
+        Self::of(Arc::new(profile), contract, redactor, Arc::clone(&self.transcript), self.seed)
+    }
+
+    fn of(
+        profile: Arc<Profile>,
+        contract: Arc<Contract>,
+        redactor: Arc<Redactor>,
+        transcript: Arc<Transcript>,
+        seed: u64,
+    ) -> Result<Arc<Self>, SetupError> {
         let tls = tls_config(&profile.tls)?;
         let dialer = Dialer::new(&profile, &tls);
         let signer = profile.credentials.signing_key.as_ref().map(Signer::new).transpose();

@@ -383,7 +383,6 @@ async fn faults_name_whose_doing_they_are() {
             (FaultKind::NoAnswer, Blame::Target)
         ]
     );
-    assert_eq!(target.consecutive_failures(Origin::Backend), 1);
     drop(listener);
     let refused = target.http(&recorder).call(Endpoint::Me).send().await.unwrap_err();
     assert_eq!((refused.kind, refused.origin), (FaultKind::Refused, Origin::Auth));

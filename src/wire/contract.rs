@@ -395,6 +395,17 @@ impl Contract {
         Some(ErrorCode::from(code))
     }
 
+    /// Where an HTTP error body does not fit the contract's form of errors.
+    pub fn http_error_faults(&self, body: &Value) -> Vec<SchemaFault> {
+        self.shape_schemas.get("http_error").map_or_else(Vec::new, |validator| schema::faults(validator, body))
+    }
+
+    /// How a field of a message's payload is called on the wire.
+    pub fn wire_field<'a>(&'a self, kind: &Kind, field: &'a str) -> &'a str {
+        let names = self.spec(kind).and_then(|spec| spec.payload.fields.get(field)?.first());
+        names.map_or(field, String::as_str)
+    }
+
     /// `/ws/config`, each value within its bounds, and every value that was not.
     pub fn ws_config(&self, body: &Value) -> (WsConfig, Vec<ConfigFault>) {
         WsConfig::read(&self.read_body(Endpoint::WsConfig, body), &self.file.ws_config)

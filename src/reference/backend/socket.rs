@@ -96,7 +96,8 @@ async fn until_closed<R: AsyncRead + Unpin>(reader: &mut Reader<R>) {
         match reader.next().await {
             Ok(Incoming::Close(_) | Incoming::End) => return,
             Ok(_) => {}
-            Err(_) => return reader.drain().await,
+            // Behind a breach no Close can be told from anything else.
+            Err(_) => return,
         }
     }
 }

@@ -251,7 +251,7 @@ fn write_transcript(
         return Ok(());
     }
     let facts = &result.facts;
-    let Some(account) = Account::of(outcome, &facts.profile, facts.seed, Depth::WHOLE) else { return Ok(()) };
+    let Some(account) = Account::of(outcome, &facts.profile_argument, facts.seed, Depth::WHOLE) else { return Ok(()) };
     let report = format!("evidence of {}", outcome.id);
     let directory = directory.join(outcome.id.scenario().slug());
     let path = directory.join(format!("{}.txt", outcome.id.fact()));

@@ -92,7 +92,7 @@ fn case(outcome: &Outcome, facts: &RunFacts) -> TestCase {
         }
         Verdict::Conforms(_) => {}
         Verdict::Deviates(_) | Verdict::Inconclusive(_) => {
-            let account = Account::of(outcome, &facts.profile, facts.seed, Depth::AMPLE)
+            let account = Account::of(outcome, &facts.profile_argument, facts.seed, Depth::AMPLE)
                 .map(|account| account.text())
                 .unwrap_or_default();
             if Kind::of(outcome) == Some(Kind::Warning) {

@@ -32,7 +32,7 @@ pub fn summary(result: &RunResult, look: &Look) -> String {
     let kinds: &[Kind] = if quiet { &[Kind::Deviation] } else { &[Kind::Deviation, Kind::Warning, Kind::Inconclusive] };
     for kind in kinds {
         for one in blocks(outcomes(), *kind) {
-            out.push_str(&block(&one, *kind, &result.facts.profile, result.facts.seed, look));
+            out.push_str(&block(&one, *kind, &result.facts.profile_argument, result.facts.seed, look));
             out.push('\n');
         }
     }

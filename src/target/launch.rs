@@ -1,0 +1,191 @@
+//! Services that the profile's own commands start on loopback, and that end with their owner.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::Ipv4Addr;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::task::JoinSet;
+
+use super::redact::Redactor;
+use crate::model::{Blame, Evidence, Inconclusive, Stop};
+
+/// Octets of a service's output that are kept: its latest.
+const KEPT: usize = 16 << 10;
+/// Lines of output in evidence.
+const SHOWN: usize = 20;
+
+/// A command that cannot be started.
+#[derive(Debug, thiserror::Error)]
+#[error("`{command}` cannot be started: {source}")]
+pub struct LaunchFault {
+    command: String,
+    source: io::Error,
+}
+
+impl From<LaunchFault> for Stop {
+    fn from(fault: LaunchFault) -> Self {
+        Inconclusive::new(Blame::Environment, fault.to_string()).into()
+    }
+}
+
+/// A port of loopback that was free a moment ago. Another process may take it first: a service that
+/// ends at once deserves a second one.
+///
+/// # Errors
+/// When loopback has no port left.
+pub async fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?.port())
+}
+
+/// A running service. Dropping it ends it and every process that it started in its group.
+pub struct Launched {
+    child: Child,
+    group: Option<Pid>,
+    output: Arc<Mutex<VecDeque<u8>>>,
+    redactor: Arc<Redactor>,
+    // Ends the readers with their owner.
+    _readers: JoinSet<()>,
+}
+
+impl Launched {
+    /// Starts `command` (program and arguments, no shell) in a process group of its own, each
+    /// `{name}` of `values` filled in; `{self}` is this executable.
+    ///
+    /// # Errors
+    /// [`LaunchFault`] when there is no such program.
+    pub fn start(command: &[String], values: &[(&str, String)], redactor: Arc<Redactor>) -> Result<Self, LaunchFault> {
+        let fault = |source| LaunchFault { command: redactor.redact(&command.join(" ")), source };
+        let own = std::env::current_exe().map_err(fault)?.to_string_lossy().into_owned();
+        let mut words = command.iter().map(|word| {
+            let own = ("self", own.clone());
+            let fill = |word: String, (name, value): &(&str, String)| word.replace(&format!("{{{name}}}"), value);
+            values.iter().chain([&own]).fold(word.clone(), fill)
+        });
+        let program = words.next().ok_or_else(|| fault(io::ErrorKind::InvalidInput.into()))?;
+        let mut child = Command::new(program)
+            .args(words)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(fault)?;
+        let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let output = Arc::default();
+        let mut readers = JoinSet::new();
+        if let Some(stdout) = child.stdout.take() {
+            readers.spawn(keep(stdout, Arc::clone(&output)));
+        }
+        if let Some(stderr) = child.stderr.take() {
+            readers.spawn(keep(stderr, Arc::clone(&output)));
+        }
+        Ok(Self { child, group, output, redactor, _readers: readers })
+    }
+
+    /// How it ended, where it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        // Only a process that is not ours cannot be asked.
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// Asks it to end (SIGTERM), and waits; `None` when it has not within that time.
+    pub async fn terminate(&mut self, within: Duration) -> Option<ExitStatus> {
+        self.signal(Signal::TERM);
+        tokio::time::timeout(within, self.child.wait()).await.ok()?.ok()
+    }
+
+    /// The latest lines that it wrote, redacted.
+    pub fn evidence(&self) -> Evidence {
+        let octets: Vec<u8> = self.output.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
+        let mut text = String::from_utf8_lossy(&octets).into_owned();
+        if octets.len() == KEPT {
+            // Half a line may hold half a secret.
+            text = text.split_once('\n').map(|(_, whole)| whole.to_owned()).unwrap_or_default();
+        }
+        let text = self.redactor.redact(&text);
+        let lines: Vec<_> = text.lines().map(|line| format!("output: {line}")).collect();
+        Evidence { entries: Vec::new(), facts: lines[lines.len().saturating_sub(SHOWN)..].to_vec() }
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = self.group {
+            // A group that is gone needs no signal.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+}
+
+impl Drop for Launched {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
+}
+
+async fn keep(mut stream: impl AsyncRead + Unpin, output: Arc<Mutex<VecDeque<u8>>>) {
+    let mut chunk = [0; 4096];
+    while let Ok(read @ 1..) = stream.read(&mut chunk).await {
+        let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
+        output.extend(&chunk[..read]);
+        let over = output.len().saturating_sub(KEPT);
+        output.drain(..over);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::redact::SecretKind;
+
+    const SOON: Duration = Duration::from_secs(10);
+
+    fn shell(script: &str, redactor: &Arc<Redactor>) -> Launched {
+        let command = ["/bin/sh", "-c", script].map(str::to_owned);
+        Launched::start(&command, &[("word", "hunter2hunter2".into())], Arc::clone(redactor)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn placeholders_are_filled_and_output_is_redacted() {
+        let redactor = Arc::new(Redactor::new());
+        redactor.learn(SecretKind::Password, "hunter2hunter2");
+        let mut launched = shell("echo say {word} >&2", &redactor);
+        while launched._readers.join_next().await.is_some() {}
+        assert_eq!(launched.evidence().facts, ["output: say «password 1»"]);
+        assert!(tokio::time::timeout(SOON, launched.child.wait()).await.unwrap().unwrap().success());
+    }
+
+    #[tokio::test]
+    async fn a_service_ends_when_it_is_asked_to() {
+        let mut launched = shell("trap 'exit 3' TERM; echo ready; while :; do sleep 0.01; done", &Arc::default());
+        while launched.evidence().facts.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(launched.ended(), None);
+        assert_eq!(launched.terminate(SOON).await.and_then(|status| status.code()), Some(3));
+    }
+
+    #[tokio::test]
+    async fn what_it_started_ends_with_it() {
+        let mut launched = shell("sleep 600 & echo $!; wait", &Arc::default());
+        while launched.evidence().facts.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        // Both ends of the pipe are held until the last process of the group is gone.
+        let mut readers = std::mem::take(&mut launched._readers);
+        drop(launched);
+        tokio::time::timeout(SOON, async { while readers.join_next().await.is_some() {} }).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_is_named() {
+        let fault = Launched::start(&["/no/such/program".into()], &[], Arc::default()).err().unwrap();
+        assert!(fault.to_string().starts_with("`/no/such/program` cannot be started:"), "{fault}");
+    }
+}
