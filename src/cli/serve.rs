@@ -53,7 +53,7 @@ async fn foreground(args: ServeArgs, conduct: Conduct) -> anyhow::Result<ExitCod
         provider: bind(serves(ServiceArg::Auth), 0).await?,
         control: bind(args.only.is_none(), 0).await?,
     };
-    let peers = Peers { auth: args.auth_url, backend: args.backend_url, ..Peers::default() };
+    let peers = Peers { auth: args.auth_url.clone(), backend: args.backend_url.clone(), ..Peers::default() };
     let addresses = Addresses::of(&listeners, &peers, &conduct)?;
     let facts = Facts::new(&conduct, addresses);
     if let Some(path) = &args.profile_out {
