@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -62,7 +63,7 @@ impl Launched {
     /// [`LaunchFault`] when there is no such program.
     pub fn start(command: &[String], values: &[(&str, String)], redactor: Arc<Redactor>) -> Result<Self, LaunchFault> {
         let fault = |source| LaunchFault { command: redactor.redact(&command.join(" ")), source };
-        let own = std::env::current_exe().map_err(fault)?.to_string_lossy().into_owned();
+        let own = own_executable().map_err(fault)?.to_string_lossy().into_owned();
         let mut words = command.iter().map(|word| {
             let own = ("self", own.clone());
             let fill = |word: String, (name, value): &(&str, String)| word.replace(&format!("{{{name}}}"), value);
@@ -126,6 +127,14 @@ impl Launched {
 impl Drop for Launched {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
+    }
+}
+
+/// This program; under Cargo's tests, the program that they test.
+fn own_executable() -> io::Result<PathBuf> {
+    match std::env::var_os(concat!("CARGO_BIN_EXE_", env!("CARGO_PKG_NAME"))) {
+        Some(tested) => Ok(tested.into()),
+        None => std::env::current_exe(),
     }
 }
 
