@@ -7,8 +7,8 @@ mod declaration;
 mod lasting;
 mod page;
 mod provoke;
-mod tokens;
 mod tally;
+mod tokens;
 mod verify;
 
 pub use admission::{Admission, Refusal, RefusalForm, Session};
