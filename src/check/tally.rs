@@ -62,12 +62,19 @@ impl Tally {
     pub fn decide(self) -> Judgement {
         if let Some((_, _, mut deviation)) = self.first {
             let checks: Vec<_> = self.others.iter().map(|check| check.as_str()).collect();
-            let fact = format!("{} of {} {} deviate, in {}", self.wrong, self.wrong + self.right, self.what, checks.join(", "));
+            let fact = format!(
+                "{} of {} {} deviate, in {}",
+                self.wrong,
+                self.wrong + self.right,
+                self.what,
+                checks.join(", ")
+            );
             deviation.evidence.facts.push(fact);
             return Err(deviation.into());
         }
         if self.right < self.least {
-            let what = format!("{} {} are too few to judge by, at least {} are needed", self.right, self.what, self.least);
+            let what =
+                format!("{} {} are too few to judge by, at least {} are needed", self.right, self.what, self.least);
             return Err(Inconclusive::new(Blame::Target, what).into());
         }
         Conforms::on(&vec![Observation::of_a_verified_fact(); self.right])

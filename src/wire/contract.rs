@@ -487,6 +487,11 @@ impl Contract {
         faults
     }
 
+    /// The message id of a text that may be no message otherwise.
+    pub fn message_id<'v>(&self, value: &'v Value) -> Option<&'v str> {
+        value.get(self.file.envelope.members.get("message_id")?)?.as_str()
+    }
+
     /// Where the payload of a server's text does not fit the schema of its kind.
     pub fn payload_faults(&self, kind: &Kind, value: &Value) -> Vec<SchemaFault> {
         let Some(object) = value.as_object() else { return Vec::new() };

@@ -38,7 +38,7 @@ pub(super) fn read(text: &str, contract: &Contract, policy: &Policy) -> Reading 
         return Reading::Refused(None, refusal);
     }
     let value: Value = serde_json::from_str(text).unwrap_or_default();
-    let asked = value.get("message_id").and_then(Value::as_str).map(str::to_owned);
+    let asked = contract.message_id(&value).map(str::to_owned);
     let (value, read) = match contract.read_client(text) {
         Ok(message) => (value, message),
         Err(EnvelopeFault::NotJson(_)) if messages.closes_on_bad_json.on() => return Reading::Fatal(1008),

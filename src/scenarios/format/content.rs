@@ -13,8 +13,16 @@ pub(super) fn samples() -> Vec<Sample> {
     let sample = |name, content: &str, as_message| Sample { name, content: content.to_owned(), as_message };
     vec![
         sample("ASCII", "The quick brown fox, 1 + 1 = 2; 100 % \\ /", false),
-        sample("emoji", "Family \u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467}, flag \u{1F1E9}\u{1F1EA}, heart \u{2764}\u{FE0F}", true),
-        sample("right to left", "\u{5E9}\u{5DC}\u{5D5}\u{5DD} \u{202E}abc\u{202C} \u{645}\u{631}\u{62D}\u{628}\u{627}", false),
+        sample(
+            "emoji",
+            "Family \u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467}, flag \u{1F1E9}\u{1F1EA}, heart \u{2764}\u{FE0F}",
+            true,
+        ),
+        sample(
+            "right to left",
+            "\u{5E9}\u{5DC}\u{5D5}\u{5DD} \u{202E}abc\u{202C} \u{645}\u{631}\u{62D}\u{628}\u{627}",
+            false,
+        ),
         sample("decomposed (NFD)", "cafe\u{301} A\u{30A}ngstro\u{308}m n\u{303}", false),
         sample("four-byte characters", "\u{20BB7}\u{1D11E}\u{10FFFD}", false),
         sample("quotes and escapes", "\"double\" 'single' \\n \\u0041 \t tab, {\"json\": [1, null]}", true),

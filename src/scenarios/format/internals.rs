@@ -101,13 +101,29 @@ mod tests {
     #[test]
     fn internals_are_seen_and_ordinary_words_are_not() {
         for text in [
-            "<coroutine object f at 0x7f>", "got <Task pending name='Task-1'>", "<bound method A.b of c>",
-            "[object Object]", "x [object Promise]", "Traceback (most recent call last):\n", "null", "NaN", "undefined",
-            "  File \"/app/main.py\", line 3, in f", "TypeError: x\n    at run (/app/a.js:3:14)",
+            "<coroutine object f at 0x7f>",
+            "got <Task pending name='Task-1'>",
+            "<bound method A.b of c>",
+            "[object Object]",
+            "x [object Promise]",
+            "Traceback (most recent call last):\n",
+            "null",
+            "NaN",
+            "undefined",
+            "  File \"/app/main.py\", line 3, in f",
+            "TypeError: x\n    at run (/app/a.js:3:14)",
         ] {
             assert!(sign(text).is_some(), "{text}");
         }
-        for text in ["", "the value is null", "NaNs are rare", "meet at 10:30:00", "an object", "object Promise", "File a, line 3"] {
+        for text in [
+            "",
+            "the value is null",
+            "NaNs are rare",
+            "meet at 10:30:00",
+            "an object",
+            "object Promise",
+            "File a, line 3",
+        ] {
             assert_eq!(sign(text), None, "{text}");
         }
     }

@@ -11,10 +11,7 @@ use crate::wire::{Endpoint, Kind, Message};
 
 /// Events that end a run.
 pub(super) fn ends_run(message: &Message) -> bool {
-    matches!(
-        message.kind,
-        Kind::FinalReport | Kind::AgentError | Kind::AgentStopped | Kind::StreamTerminated
-    )
+    matches!(message.kind, Kind::FinalReport | Kind::AgentError | Kind::AgentStopped | Kind::StreamTerminated)
 }
 
 /// Login, thread, run, error, stop, restore, lists, history, REST.
@@ -147,10 +144,8 @@ pub(super) async fn steady_run(cx: &Context) -> Result<Vec<(Message, Evidence)>,
         .map_err(|stop| cx.control_failed("a run of a fixed text", stop))?;
     let evidence = session.socket.evidence();
     let messages = session.socket.seen().iter().filter_map(|received| received.message.clone().ok());
-    let messages: Vec<_> = messages
-        .filter(|message| message.run_id() == Some(&run))
-        .map(|message| (message, evidence.clone()))
-        .collect();
+    let messages: Vec<_> =
+        messages.filter(|message| message.run_id() == Some(&run)).map(|message| (message, evidence.clone())).collect();
     session.close().await;
     Ok(messages)
 }

@@ -1,0 +1,210 @@
+//! Frames written by hand from the contract's text: the reader must understand them, and the
+//! reference must send them. Neither is tested against the other, so that they cannot be wrong
+//! together.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use netra_check::local::Local;
+use netra_check::profile::{LoadRequest, load};
+use netra_check::reference::{Conduct, Policy};
+use netra_check::wire::{Kind, Message};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message as Frame;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+
+/// Longest wait for a frame.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Golden {
+    /// What the reader must make of what a server sends.
+    server: Vec<Read>,
+    /// What a client's message must look like.
+    client: Vec<Read>,
+    /// A conversation with the reference, word for word.
+    conversation: Vec<Turn>,
+}
+
+/// A text of the wire and what it says.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Read {
+    wire: Value,
+    kind: String,
+    payload: Map<String, Value>,
+    message_id: Option<String>,
+    sequence: Option<u64>,
+}
+
+impl Read {
+    fn message(&self) -> Message {
+        Message {
+            kind: Kind::named(&self.kind).unwrap_or_else(|| Kind::Other(self.kind.clone())),
+            payload: self.payload.clone(),
+            message_id: self.message_id.clone(),
+            sequence: self.sequence,
+        }
+    }
+}
+
+/// What the client says, and everything that the reference sends until the next turn.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Turn {
+    say: Option<Value>,
+    hear: Vec<Value>,
+}
+
+fn golden(name: &str) -> Golden {
+    let text = fs::read_to_string(super::file(&format!("golden/{name}.json"))).unwrap();
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("golden/{name}.json: {error}"))
+}
+
+#[test]
+fn the_reader_understands_what_was_written_by_hand() {
+    for name in ["netra-v1", "twisted"] {
+        let contract = super::contract(name);
+        for golden in golden(name).server {
+            let (text, message) = (golden.wire.to_string(), golden.message());
+            assert_eq!(contract.read_server(&text).as_ref(), Ok(&message), "{name}: {text}");
+            assert_eq!(contract.envelope_faults(&golden.wire), [], "{name}: {text}");
+            assert_eq!(contract.payload_faults(&message.kind, &golden.wire), [], "{name}: {text}");
+        }
+    }
+}
+
+#[test]
+fn the_writer_says_what_was_written_by_hand() {
+    for name in ["netra-v1", "twisted"] {
+        let contract = super::contract(name);
+        for golden in golden(name).client {
+            assert_eq!(contract.write(&golden.message(), None), golden.wire, "{name}");
+            assert_eq!(contract.read_client(&golden.wire.to_string()), Ok(golden.message()), "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_reference_sends_what_was_written_by_hand() {
+    for name in ["netra-v1", "twisted"] {
+        let conduct = Conduct::new(1, super::contract(name).into(), Policy::default());
+        let local = Local::start(conduct, &[]).unwrap();
+        tokio::runtime::Runtime::new().unwrap().block_on(converse(name, &local));
+        local.stop();
+    }
+}
+
+async fn converse(name: &str, local: &Local) {
+    let overrides = local.overrides();
+    let request = LoadRequest {
+        name_or_path: "local",
+        sets: &[],
+        overrides: Some(&overrides),
+        env: &|_| None,
+        directory: std::path::Path::new(""),
+    };
+    let profile = load(request).unwrap().profile;
+    let token_member = if name == "twisted" { "access" } else { "access_token" };
+    let token = login(&profile, token_member).await;
+    let mut upgrade = profile.urls.websocket.as_str().into_client_request().unwrap();
+    upgrade.headers_mut().insert("Authorization", format!("Bearer {token}").parse().unwrap());
+    let (mut socket, _) = connect_async(upgrade).await.unwrap();
+
+    let mut names = BTreeMap::new();
+    for turn in golden(name).conversation {
+        if let Some(say) = turn.say {
+            socket.send(Frame::text(filled(&say, &names).to_string())).await.unwrap();
+        }
+        for pattern in turn.hear {
+            let text = loop {
+                match tokio::time::timeout(PATIENCE, socket.next()).await {
+                    Ok(Some(Ok(Frame::Text(text)))) => break text,
+                    Ok(Some(Ok(Frame::Ping(_) | Frame::Pong(_)))) => {}
+                    other => panic!("{name}: {other:?} in place of {pattern}"),
+                }
+            };
+            let seen: Value = serde_json::from_str(&text).unwrap();
+            if let Err(what) = fits(&pattern, &seen, &mut names) {
+                panic!("{name}: {what}\nexpected {pattern}\nseen     {seen}");
+            }
+        }
+    }
+    socket.close(None).await.unwrap();
+}
+
+/// An access token, asked for in plain HTTP.
+async fn login(profile: &netra_check::profile::Profile, member: &str) -> String {
+    let url = &profile.urls.auth;
+    let body = format!("{{\"email\":\"golden@{}\"}}", profile.users.domain);
+    let request = format!(
+        "POST /auth/e2e/test-auth HTTP/1.1\r\nHost: auth\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         X-E2E-Bypass-Key: {}\r\nContent-Length: {}\r\n\r\n{body}",
+        profile.credentials.bypass_key.as_ref().unwrap().expose(),
+        body.len()
+    );
+    let address = (url.host_str().unwrap(), url.port().unwrap());
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let body: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"));
+    body[member].as_str().unwrap_or_else(|| panic!("no `{member}`: {body}")).to_owned()
+}
+
+/// `$name` stands for a string that is the same everywhere, `<…>` for any value of a form; all else
+/// stands for itself, and nothing may be beside it.
+fn fits(pattern: &Value, seen: &Value, names: &mut BTreeMap<String, Value>) -> Result<(), String> {
+    let is = |fits: bool| if fits { Ok(()) } else { Err(format!("{seen} in place of {pattern}")) };
+    match (pattern, seen) {
+        (Value::String(name), _) if name.starts_with('$') => match names.get(name) {
+            Some(known) => is(known == seen),
+            None => {
+                names.insert(name.clone(), seen.clone());
+                is(seen.as_str().is_some_and(|text| !text.is_empty()))
+            }
+        },
+        (Value::String(form), _) if form.starts_with('<') => is(match form.as_str() {
+            "<text>" => seen.as_str().is_some_and(|text| !text.is_empty()),
+            "<number>" => seen.is_number(),
+            "<time>" => {
+                seen.as_str().is_some_and(|text| text.len() == 24 && &text[10..11] == "T" && text.ends_with('Z'))
+            }
+            "<milliseconds>" => seen.as_u64().is_some_and(|time| time > 1_700_000_000_000),
+            "<list>" => seen.is_array(),
+            "<object>" => seen.is_object(),
+            _ => false,
+        }),
+        (Value::Object(members), Value::Object(others)) => {
+            if let Some(name) = others.keys().find(|name| !members.contains_key(*name)) {
+                return Err(format!("a member `{name}` too many"));
+            }
+            members.iter().try_for_each(|(name, member)| {
+                let other = others.get(name).ok_or_else(|| format!("no member `{name}`"))?;
+                fits(member, other, names).map_err(|what| format!("{name}: {what}"))
+            })
+        }
+        (Value::Array(items), Value::Array(others)) if items.len() == others.len() => {
+            items.iter().zip(others).try_for_each(|(item, other)| fits(item, other, names))
+        }
+        _ => is(pattern == seen),
+    }
+}
+
+/// A text with the strings that `$name`s stand for.
+fn filled(text: &Value, names: &BTreeMap<String, Value>) -> Value {
+    match text {
+        Value::String(name) => names.get(name).unwrap_or(text).clone(),
+        Value::Object(members) => {
+            members.iter().map(|(name, member)| (name.clone(), filled(member, names))).collect::<Map<_, _>>().into()
+        }
+        other => other.clone(),
+    }
+}

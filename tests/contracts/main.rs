@@ -1,0 +1,47 @@
+//! Contract files load, hand-written frames are read and served as they stand, and the checks
+//! conform on a contract whose every name is another.
+
+mod golden;
+mod twisted;
+
+use std::path::PathBuf;
+
+use netra_check::wire::{Contract, Endpoint, Kind};
+
+/// A file of this folder.
+fn file(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/contracts").join(name)
+}
+
+fn contract(name: &str) -> Contract {
+    let twisted = file("twisted.yaml").to_string_lossy().into_owned();
+    Contract::load(if name == "twisted" { &twisted } else { name }).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn every_builtin_contract_loads_and_names_every_call_and_message() {
+    for name in Contract::builtin_names().chain(["twisted"]) {
+        let contract = contract(name);
+        for endpoint in Endpoint::ALL {
+            assert!(contract.endpoint(*endpoint).is_some(), "{name}: no {}", endpoint.slug());
+        }
+        for kind in Kind::NAMED {
+            assert!(contract.payload_schema(kind).is_some(), "{name}: no schema for {kind}");
+        }
+    }
+}
+
+#[test]
+fn no_name_of_the_twisted_contract_is_that_of_netra_v1() {
+    let (plain, twisted) = (contract("netra-v1"), contract("twisted"));
+    let name = |contract: &Contract, kind: &Kind| {
+        let text = contract.write(&netra_check::wire::Message::new(kind.clone()), None);
+        text.get("type").or_else(|| text.get("kind")).cloned()
+    };
+    for kind in Kind::NAMED {
+        assert_ne!(name(&plain, kind), name(&twisted, kind), "{kind}");
+    }
+    for field in ["thread_id", "content", "in_reply_to", "created_at"] {
+        assert_ne!(twisted.wire_field(&Kind::MessageCreated, field), field);
+    }
+}
