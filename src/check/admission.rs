@@ -85,12 +85,17 @@ impl Context {
     /// # Errors
     /// Inconclusive when the transport fails before an answer.
     pub async fn try_upgrade(&self, upgrade: Upgrade<'_>) -> Result<Admission, Stop> {
-        let (mut socket, response) = match upgrade.open().await? {
+        Ok(self.admission(upgrade.open().await?).await)
+    }
+
+    /// Sees what becomes of an upgrade that was answered.
+    pub async fn admission(&self, upgraded: Upgraded) -> Admission {
+        let (mut socket, response) = match upgraded {
             Upgraded::Switched(socket, response) => (socket, response),
             Upgraded::Refused(response) => {
                 let code = response.error_code(self.contract());
                 let evidence = response.evidence();
-                return Ok(Admission::Refused(Refusal { form: RefusalForm::Http(response), code, evidence }));
+                return Admission::Refused(Refusal { form: RefusalForm::Http(response), code, evidence });
             }
         };
         let window = self.profile().thresholds.welcome;
@@ -100,22 +105,22 @@ impl Context {
             match socket.next(window).await {
                 Next::Message(received) => match received.message {
                     Ok(welcome) if welcome.kind == Kind::ConnectionEstablished && code.is_none() => {
-                        return Ok(Admission::Admitted(Box::new(Session { socket, welcome, response })));
+                        return Admission::Admitted(Box::new(Session { socket, welcome, response }));
                     }
                     Ok(message) if message.kind == Kind::Error && code.is_none() => {
                         code = Some(message.error_code().unwrap_or_else(|| ErrorCode::Other("none".into())));
                     }
                     _ if code.is_some() => others.push(received.text),
-                    _ => return Ok(Admission::OtherFirst(socket, received.text)),
+                    _ => return Admission::OtherFirst(socket, received.text),
                 },
                 Next::Pong(_) => {}
                 Next::Ended(end) => {
                     let (close, reason) = end.close.unwrap_or_default();
                     let evidence = socket.evidence();
                     let form = RefusalForm::Closed { code: close, reason, others };
-                    return Ok(Admission::Refused(Refusal { form, code, evidence }));
+                    return Admission::Refused(Refusal { form, code, evidence });
                 }
-                Next::Silence => return Ok(Admission::Silent(socket)),
+                Next::Silence => return Admission::Silent(socket),
             }
         }
     }
@@ -152,7 +157,15 @@ impl Context {
     }
 
     async fn judge_admission(&self, upgrade: Upgrade<'_>) -> Result<Session, Stop> {
-        let (finding, seen, evidence) = match self.try_upgrade(upgrade).await? {
+        self.welcomed(self.try_upgrade(upgrade).await?)
+    }
+
+    /// What became of an upgrade with a good credential: it must have been let in.
+    ///
+    /// # Errors
+    /// Deviates when it was not.
+    pub fn welcomed(&self, admission: Admission) -> Result<Session, Stop> {
+        let (finding, seen, evidence) = match admission {
             Admission::Admitted(session) => return Ok(*session),
             Admission::Refused(refusal) => (Finding::Refused, refusal.to_string(), refusal.evidence),
             Admission::OtherFirst(socket, text) => {

@@ -120,7 +120,9 @@ impl Acting {
                         Err(failed(format!("the trigger `{line}` ended with {}: {last}", output.status)))
                     }
                     Ok(Err(error)) => Err(failed(format!("the trigger `{line}` cannot be run: {error}"))),
-                    Err(_) => Err(failed(format!("the trigger `{line}` did not end within {:.0} s", limit.as_secs_f64()))),
+                    Err(_) => {
+                        Err(failed(format!("the trigger `{line}` did not end within {:.0} s", limit.as_secs_f64())))
+                    }
                 }
             }
         }

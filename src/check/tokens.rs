@@ -123,8 +123,7 @@ impl Context {
         if forgeries.is_empty() {
             return Err(no_jwt().into());
         }
-        let bad: Vec<_> =
-            forgeries.into_iter().map(|forged| (forged.step, self.upgrade_with(&forged.token))).collect();
+        let bad: Vec<_> = forgeries.into_iter().map(|forged| (forged.step, self.upgrade_with(&forged.token))).collect();
         self.sandwich(|| self.upgrade_with(good), bad, codes).await
     }
 

@@ -55,7 +55,7 @@ impl Fuses {
         match &*blown {
             None => Ok(()),
             Some(why) => {
-                let what = format!("the {origin} was not reached {THRESHOLD} times in a row, nor by a probe: {why}");
+                let what = format!("{origin} did not answer {THRESHOLD} times in a row, nor a probe: {why}");
                 Err((FaultKind::Unreachable, what))
             }
         }

@@ -249,7 +249,8 @@ impl Call<'_> {
         }
         result.map_err(|(kind, what)| {
             let what = match kind {
-                FaultKind::NotInContract => what,
+                // Of an origin that was given up every call says the same: one cause.
+                FaultKind::NotInContract | FaultKind::Unreachable => what,
                 _ => format!("{label}: {what}"),
             };
             if kind != FaultKind::NotInContract {
@@ -285,7 +286,7 @@ impl Call<'_> {
         }
         let request = request.build().map_err(|error| harness(root_cause(&error)))?;
 
-        let _place = target.turn(line, self.origin, &url).await?;
+        let _place = target.turn(self.origin, &url).await?;
         line.record(Direction::Sent, Record::Request { method: self.method, url: url.to_string(), headers, body });
         let deadline = self.deadline;
         let fault = |error: reqwest::Error| classify(&error, deadline);

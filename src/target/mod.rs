@@ -252,7 +252,8 @@ impl Target {
     /// Inconclusive when the question is not answered.
     pub async fn jwks(&self, recorder: &Recorder) -> Result<Option<&Value>, Stop> {
         let ask = || async {
-            let answer = self.http(recorder).call(Endpoint::Jwks).send().await?;
+            let call = self.http(recorder).call(Endpoint::Jwks).deadline(self.profile.limits.connect);
+            let answer = call.send().await?;
             let shows = answer.succeeded(&self.contract, Endpoint::Jwks);
             let has_keys =
                 |jwks: &Value| jwks.get("keys").and_then(Value::as_array).is_some_and(|keys| !keys.is_empty());
@@ -288,13 +289,8 @@ impl Target {
     }
 
     /// Waits for the turn of one exchange, and for its connection's place.
-    async fn turn(
-        &self,
-        line: &Line,
-        origin: Origin,
-        url: &Url,
-    ) -> Result<Option<OwnedSemaphorePermit>, (FaultKind, String)> {
-        if self.is_fused(line, url) {
+    async fn turn(&self, origin: Origin, url: &Url) -> Result<Option<OwnedSemaphorePermit>, (FaultKind, String)> {
+        if self.is_known(url) {
             self.fuses.pass(origin, self.probe(origin)).await?;
         }
         let within = self.profile.limits.check;
@@ -323,13 +319,10 @@ impl Target {
         services.chain([&urls.websocket]).any(|known| place(known) == place(url))
     }
 
-    /// Whether failures at `url` are a reason to give its origin up: not what a check took down itself.
-    fn is_fused(&self, line: &Line, url: &Url) -> bool {
-        self.is_known(url) && !line.recorder().expects_outages()
-    }
-
     fn count(&self, line: &Line, origin: Origin, url: &Url, failed: Option<FaultKind>) {
-        if self.is_fused(line, url) {
+        // What a check took down itself is no reason to give an origin up.
+        let own_doing = failed.is_some() && line.recorder().expects_outages();
+        if self.is_known(url) && !own_doing {
             self.fuses.count(origin, failed);
         }
     }

@@ -67,6 +67,11 @@ impl fmt::Debug for Token {
     }
 }
 
+/// A part of a token as it stands in its text.
+pub(super) fn encode(part: &Map<String, Value>) -> String {
+    URL_SAFE_NO_PAD.encode(Value::Object(part.clone()).to_string())
+}
+
 /// The parts of a JSON Web Token, decoded.
 #[derive(Clone, Debug)]
 pub(super) struct Parts {
@@ -86,7 +91,6 @@ impl Parts {
 
     /// What is signed: header and claims as they stand.
     pub(super) fn signed_text(&self) -> String {
-        let encode = |part: &Map<String, Value>| URL_SAFE_NO_PAD.encode(Value::Object(part.clone()).to_string());
         format!("{}.{}", encode(&self.header), encode(&self.claims))
     }
 

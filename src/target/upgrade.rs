@@ -232,7 +232,12 @@ impl<'t> Upgrade<'t> {
         let result = self.exchange().await;
         target.count(&line, Origin::Backend, &url, result.as_ref().err().map(|(kind, _)| *kind));
         result.map_err(|(kind, what)| {
-            let what = line.recorder().transcript().redact(&format!("{label}: {what}"));
+            let what = match kind {
+                // Of an origin that was given up every call says the same: one cause.
+                FaultKind::Unreachable => what,
+                _ => format!("{label}: {what}"),
+            };
+            let what = line.recorder().transcript().redact(&what);
             line.record(Direction::Received, Record::Ended(what.clone()));
             Fault { kind, origin: Origin::Backend, what, evidence: line.evidence(8) }
         })
@@ -253,7 +258,7 @@ impl<'t> Upgrade<'t> {
         octets.push_str("\r\n");
         let mut octets = octets.into_bytes();
 
-        let place = self.target.turn(&self.line, Origin::Backend, &self.url).await?;
+        let place = self.target.turn(Origin::Backend, &self.url).await?;
         let dialled = self.target.dialer().dial(&self.url, self.receive_buffer).await;
         let mut stream = dialled.map_err(|fault| (fault.kind, fault.what))?;
         let url = self.url.to_string();

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::Target;
 use super::public_key;
 use super::redact::SecretKind;
-use super::token::{Parts, Signer, Token};
+use super::token::{Parts, Signer, Token, encode};
 use crate::model::{Need, NotVerified};
 
 /// `kid` of keys of ours.
@@ -57,12 +57,13 @@ impl Workshop<'_> {
     pub fn tampered(&self, good: &Token, other: &Token) -> Vec<Forged> {
         let Some(parts) = Parts::of(good.expose()) else { return Vec::new() };
         let Some((signed, signature)) = good.expose().rsplit_once('.') else { return Vec::new() };
-        let with_header = Parts { header: with(&parts.header, "x_netra_check", json!(true)), ..parts.clone() };
+        let Some((header, payload)) = signed.split_once('.') else { return Vec::new() };
+        let with_header = encode(&with(&parts.header, "x_netra_check", json!(true)));
         let email = json!("netra-check+tampered@example.invalid");
-        let with_email = Parts { claims: with(&parts.claims, "email", email), ..parts.clone() };
+        let with_email = encode(&with(&parts.claims, "email", email));
         let mut forged = vec![
-            self.forged("header with one more member", format!("{}.{signature}", with_header.signed_text())),
-            self.forged("payload with another e-mail", format!("{}.{signature}", with_email.signed_text())),
+            self.forged("header with one more member", format!("{with_header}.{payload}.{signature}")),
+            self.forged("payload with another e-mail", format!("{header}.{with_email}.{signature}")),
         ];
         let flip = |at: usize| {
             let mut octets = parts.signature.clone();

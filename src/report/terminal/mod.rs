@@ -172,6 +172,10 @@ impl Terminal {
     fn line(&self, outcome: &Outcome) -> Option<String> {
         let (word, why) = match &outcome.verdict {
             Verdict::Conforms(_) => return None,
+            // One cause is often that of many: the blocks at the end tell each once.
+            Verdict::Inconclusive(_) | Verdict::NotVerified(_) if self.look.verbosity < Verbosity::Verbose => {
+                return None;
+            }
             Verdict::Deviates(deviation) => (None, format!("{}: {}", deviation.finding, deviation.seen)),
             Verdict::Inconclusive(inconclusive) => (None, inconclusive.what.clone()),
             Verdict::NotVerified(reason) => (Some(self.look.dim("not verified")), reason.to_string()),

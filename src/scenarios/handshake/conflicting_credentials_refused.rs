@@ -7,7 +7,8 @@ use crate::wire::{Carrier, ErrorCode};
 pub(super) static CHECK: Check = check!("handshake/conflicting-credentials-refused", run).needs(&[Need::TwoUsers]);
 
 async fn run(cx: &Context) -> Judgement {
-    if !cx.contract().carriers().contains(&Carrier::Header) || !cx.contract().carriers().contains(&Carrier::Subprotocol) {
+    if !cx.contract().carriers().contains(&Carrier::Header) || !cx.contract().carriers().contains(&Carrier::Subprotocol)
+    {
         return Err(NotVerified::NotInContract("two carriers of a token".into()).into());
     }
     let (a, b) = (cx.login().await?.access, cx.second_login().await?.access);

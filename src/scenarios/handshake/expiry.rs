@@ -12,7 +12,9 @@ const MARGIN: Duration = Duration::from_millis(500);
 
 /// `exp`, seconds since 1970.
 fn exp(token: &Token) -> Result<f64, Stop> {
-    token.time_claim("exp").ok_or_else(|| NotVerified::NotInContract("access tokens that tell their `exp`".into()).into())
+    token
+        .time_claim("exp")
+        .ok_or_else(|| NotVerified::NotInContract("access tokens that tell their `exp`".into()).into())
 }
 
 /// `expires_at` of a message must be the token's `exp`.
@@ -26,7 +28,8 @@ pub(super) fn told(
     let told = message.field("expires_at").and_then(|told| read_timestamp(told, cx.contract().timestamp_forms()));
     // Forms differ in what they keep of a second.
     let right = told.is_some_and(|(told, _)| (told - exp).abs() < 1.0);
-    let seen = || told.map_or_else(|| "no expires_at".to_owned(), |(told, _)| format!("{:+.0} s beside it", told - exp));
+    let seen =
+        || told.map_or_else(|| "no expires_at".to_owned(), |(told, _)| format!("{:+.0} s beside it", told - exp));
     cx.holds(right, Finding::WrongValue, "expires_at equal to the token's exp", seen, evidence)
 }
 

@@ -38,7 +38,8 @@ async fn run(cx: &Context) -> Judgement {
 fn closed_to(cx: &Context, origin: &str, response: &Response) -> Result<(), Stop> {
     let allowed: Vec<_> = response.headers_named("Access-Control-Allow-Origin").map(str::trim).collect();
     let credentials = response.header("Access-Control-Allow-Credentials").map(str::trim) == Some("true");
-    let opens = allowed.iter().any(|allowed| *allowed == origin || *allowed == "null" || (*allowed == "*" && credentials));
+    let opens =
+        allowed.iter().any(|allowed| *allowed == origin || *allowed == "null" || (*allowed == "*" && credentials));
     cx.holds(
         !opens,
         Finding::WrongHeader,

@@ -15,7 +15,8 @@ async fn run(cx: &Context) -> Judgement {
     // Where a credential is judged, if anywhere.
     for endpoint in [Endpoint::Verify, Endpoint::UserProfile, Endpoint::FrontendPage] {
         let service = endpoint.service();
-        let (Some(base), Some((method, path))) = (cx.profile().urls.of(service), cx.contract().endpoint(endpoint)) else {
+        let (Some(base), Some((method, path))) = (cx.profile().urls.of(service), cx.contract().endpoint(endpoint))
+        else {
             continue;
         };
         cx.step(format!("control: {service} over TLS"));
@@ -58,9 +59,17 @@ fn refused(cx: &Context, asked: &Url, answer: Result<Response, Fault>) -> Result
         Err(fault) => {
             let refused = matches!(
                 fault.kind,
-                FaultKind::Refused | FaultKind::Reset | FaultKind::Tls | FaultKind::Protocol | FaultKind::ConnectTimeout
+                FaultKind::Refused
+                    | FaultKind::Reset
+                    | FaultKind::Tls
+                    | FaultKind::Protocol
+                    | FaultKind::ConnectTimeout
             );
-            return if refused { cx.holds(true, Finding::Accepted, EXPECTED, String::new, Default::default) } else { Err(fault.into()) };
+            return if refused {
+                cx.holds(true, Finding::Accepted, EXPECTED, String::new, Default::default)
+            } else {
+                Err(fault.into())
+            };
         }
     };
     let code = response.error_code(cx.contract());
@@ -69,11 +78,13 @@ fn refused(cx: &Context, asked: &Url, answer: Result<Response, Fault>) -> Result
     if (300..400).contains(&response.status) {
         let location = response.header("Location").and_then(|location| asked.join(location).ok());
         let right = location.as_ref().is_some_and(|to| matches!(to.scheme(), "https" | "wss") && is_ours(cx, to));
-        let seen = || location.as_ref().map_or_else(|| format!("{} without Location", seen()), |to| format!("a redirect to {to}"));
+        let seen = || {
+            location.as_ref().map_or_else(|| format!("{} without Location", seen()), |to| format!("a redirect to {to}"))
+        };
         return cx.holds(right, Finding::WrongHeader, EXPECTED, seen, || response.evidence());
     }
     // 401 means that the credential was looked at: a good one would have worked.
-    let judged = matches!(response.status, 101 | 200..300 | 401) || code.as_ref().is_some_and(|code| is_about_token(code));
+    let judged = matches!(response.status, 101 | 200..300 | 401) || code.as_ref().is_some_and(is_about_token);
     cx.holds(!judged, Finding::Accepted, EXPECTED, seen, || response.evidence())
 }
 

@@ -30,7 +30,13 @@ async fn run(cx: &Context) -> Judgement {
     cx.step("the stream after the refresh");
     let last = |message: &Message| of_run(message) && ends_run(&message.kind);
     let end = cx.message_within(socket, cx.profile().thresholds.run, "the run's end", last).await?.kind;
-    cx.holds(end == Kind::FinalReport, Finding::MissingEvent, "final_report", || end.to_string(), || socket.evidence())?;
+    cx.holds(
+        end == Kind::FinalReport,
+        Finding::MissingEvent,
+        "final_report",
+        || end.to_string(),
+        || socket.evidence(),
+    )?;
     let said = said_once(cx, socket, of_run)?;
 
     cx.step("the history of the thread");

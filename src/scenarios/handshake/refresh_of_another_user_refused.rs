@@ -4,8 +4,7 @@ use crate::check::{Check, Context};
 use crate::model::{Judgement, Need};
 use crate::wire::ErrorCode;
 
-pub(super) static CHECK: Check =
-    check!("handshake/refresh-of-another-user-refused", run).needs(&[Need::TwoUsers]);
+pub(super) static CHECK: Check = check!("handshake/refresh-of-another-user-refused", run).needs(&[Need::TwoUsers]);
 
 async fn run(cx: &Context) -> Judgement {
     let (own, other) = (cx.login().await?, cx.second_login().await?);

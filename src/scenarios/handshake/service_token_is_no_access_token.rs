@@ -3,8 +3,7 @@ use crate::check::{Check, Context};
 use crate::model::{Judgement, Need};
 use crate::wire::ErrorCode;
 
-pub(super) static CHECK: Check =
-    check!("handshake/service-token-is-no-access-token", run).needs(&[Need::Service]);
+pub(super) static CHECK: Check = check!("handshake/service-token-is-no-access-token", run).needs(&[Need::Service]);
 
 async fn run(cx: &Context) -> Judgement {
     let login = cx.login().await?;

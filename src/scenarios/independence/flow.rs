@@ -10,31 +10,35 @@ use crate::wire::Endpoint;
 /// Configuration, login, verification, refresh: the refreshed login.
 pub(super) async fn until_refreshed(cx: &Context) -> Result<Login, Stop> {
     cx.step("configuration");
-    let config = must(cx, "the configuration", cx.call(Endpoint::AuthConfig).send().await.map_err(Stop::from))?;
+    let config = cx.call(Endpoint::AuthConfig).send().await?;
     cx.success(Endpoint::AuthConfig, &config)?;
     cx.step("login");
-    let login = must(cx, "a login", cx.login().await)?;
+    let login = cx.login().await?;
     cx.step("verification");
     verified(cx, &login).await?;
     cx.step("refresh");
-    let refreshed = must(cx, "a new token set", cx.target().refresh(cx.recorder(), &login).await)?;
+    let refreshed = cx.target().refresh(cx.recorder(), &login).await?;
     cx.step("verification of the refreshed token");
     verified(cx, &refreshed).await?;
     Ok(refreshed)
+}
+
+/// The whole flow of a service that stands alone: here its failure is a deviation.
+pub(super) async fn alone(cx: &Context) -> Result<(), Stop> {
+    must(cx, "the whole flow of a service that stands alone", whole(cx).await)
 }
 
 /// The whole flow, with the logout of its own login.
 pub(super) async fn whole(cx: &Context) -> Result<(), Stop> {
     let login = until_refreshed(cx).await?;
     cx.step("logout");
-    let answer = cx.target().logout(cx.recorder(), &login).await.map_err(Stop::from);
-    let answer = must(cx, "an answer to the logout", answer)?;
+    let answer = cx.target().logout(cx.recorder(), &login).await?;
     cx.status(&answer, cx.contract().success(Endpoint::Logout))
 }
 
 /// `/auth/verify` says whose token it is.
 async fn verified(cx: &Context, login: &Login) -> Result<(), Stop> {
-    let answer = must(cx, "a verdict", verify(cx, &login.access).await)?;
+    let answer = verify(cx, &login.access).await?;
     cx.success(Endpoint::Verify, &answer)?;
     names(cx, Endpoint::Verify, &answer, login)
 }

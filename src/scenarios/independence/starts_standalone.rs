@@ -13,7 +13,7 @@ const END_WITHIN: Duration = Duration::from_secs(5);
 async fn run(cx: &Context) -> Judgement {
     cx.step("starting the auth service alone");
     let (mut service, alone) = launched::auth(cx).await?;
-    flow::whole(&alone).await?;
+    flow::alone(&alone).await?;
 
     cx.step("SIGTERM");
     let ended = service.process.terminate(END_WITHIN).await;

@@ -11,6 +11,6 @@ pub(super) static CHECK: Check = check!("independence/whole-flow-without-backend
 async fn run(cx: &Context) -> Judgement {
     // What fails with the backend up says nothing about its absence.
     flow::whole(cx).await.map_err(|stop| cx.control_failed("the whole flow with the backend up", stop))?;
-    cx.during_outage(Trigger::BackendOutage, flow::whole(cx)).await?;
+    cx.during_outage(Trigger::BackendOutage, flow::alone(cx)).await?;
     cx.conforms()
 }
