@@ -6,9 +6,12 @@ use crate::check::{Body, Check, RunWide};
 use crate::model::{CheckId, Entry, Judgement};
 use crate::wire::Contract;
 
+/// A check and its judge.
+type Seat = (CheckId, Box<dyn RunWide>);
+
 /// The selected run-wide judges.
 #[derive(Clone, Default)]
-pub(super) struct Judges(Arc<Mutex<Vec<(CheckId, Box<dyn RunWide>)>>>);
+pub(super) struct Judges(Arc<Mutex<Vec<Seat>>>);
 
 impl Judges {
     pub(super) fn of(checks: &[&'static Check], contract: &Arc<Contract>) -> Self {
