@@ -66,9 +66,8 @@ impl Raw {
         let count = |octets: &[u8]| String::from_utf8_lossy(octets).matches(end).count();
         let (before, began) = (count(&self.octets), Instant::now());
         while !self.ended && count(&self.octets) == before && began.elapsed() < PATIENCE {
-            match timeout(SILENCE, self.stream.read_buf(&mut self.octets)).await {
-                Ok(Ok(0) | Err(_)) => self.ended = true,
-                _ => {}
+            if let Ok(Ok(0) | Err(_)) = timeout(SILENCE, self.stream.read_buf(&mut self.octets)).await {
+                self.ended = true;
             }
         }
     }
