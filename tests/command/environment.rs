@@ -64,6 +64,7 @@ pub(crate) fn scrubbed(text: &str) -> String {
         (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIMESTAMP"),
         (r"X-Netra-Check: [^\s/]+/", "X-Netra-Check: RUN/"),
         (r"traceparent: \S+", "traceparent: TRACE"),
+        (r"(?m)[Dd]ate: .*$", "Date: DATE"),
         (r"(Sec-W|sec-w)eb(S|s)ocket-(Key|Accept|key|accept): \S+", "Sec-WebSocket-$3: KEY"),
         (r"netra-check-[0-9a-f]+-[0-9a-f]{4}-", "netra-check-RUN-"),
         (r"(?m) +$", ""),
