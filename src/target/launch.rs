@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -57,17 +56,15 @@ pub struct Launched {
 
 impl Launched {
     /// Starts `command` (program and arguments, no shell) in a process group of its own, each
-    /// `{name}` of `values` filled in; `{self}` is this executable.
+    /// `{name}` of `values` filled in.
     ///
     /// # Errors
     /// [`LaunchFault`] when there is no such program.
     pub fn start(command: &[String], values: &[(&str, String)], redactor: Arc<Redactor>) -> Result<Self, LaunchFault> {
         let fault = |source| LaunchFault { command: redactor.redact(&command.join(" ")), source };
-        let own = own_executable().map_err(fault)?.to_string_lossy().into_owned();
         let mut words = command.iter().map(|word| {
-            let own = ("self", own.clone());
             let fill = |word: String, (name, value): &(&str, String)| word.replace(&format!("{{{name}}}"), value);
-            values.iter().chain([&own]).fold(word.clone(), fill)
+            values.iter().fold(word.clone(), fill)
         });
         let program = words.next().ok_or_else(|| fault(io::ErrorKind::InvalidInput.into()))?;
         let mut child = Command::new(program)
@@ -127,14 +124,6 @@ impl Launched {
 impl Drop for Launched {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
-    }
-}
-
-/// This program; under Cargo's tests, the program that they test.
-fn own_executable() -> io::Result<PathBuf> {
-    match std::env::var_os(concat!("CARGO_BIN_EXE_", env!("CARGO_PKG_NAME"))) {
-        Some(tested) => Ok(tested.into()),
-        None => std::env::current_exe(),
     }
 }
 
