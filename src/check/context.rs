@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
 
-use super::{Check, Waits};
+use super::declaration::Declared;
+use super::{Check, Flow, Recording, Scene, Waits};
 use crate::model::{
     Blame, Conforms, Deviation, Effect, Evidence, Finding, Group, Inconclusive, Judgement, Need, NotVerified,
     Observation, Origin, Stop, Trigger,
@@ -16,7 +17,7 @@ use crate::wire::{Contract, Endpoint, WsConfig};
 
 /// The surroundings of one attempt at one check.
 pub struct Context {
-    check: &'static Check,
+    declared: Declared,
     target: Arc<Target>,
     recorder: Recorder,
     config: WsConfig,
@@ -28,13 +29,22 @@ pub struct Context {
 
 impl Context {
     /// For the engine: an attempt at `check` with these users of the pool.
-    pub(crate) fn new(check: &'static Check, target: Arc<Target>, config: WsConfig, users: Vec<usize>) -> Self {
-        let recorder = target.recorder(check.id);
-        if check.group == Some(Group::Disrupt) {
+    pub(crate) fn new(check: &Check, target: Arc<Target>, config: WsConfig, users: Vec<usize>) -> Self {
+        Self::of(check.declared(), target, config, users)
+    }
+
+    /// For the engine: an attempt at `flow` with these users of the pool.
+    pub(crate) fn of_flow(flow: &Flow, target: Arc<Target>, config: WsConfig, users: Vec<usize>) -> Self {
+        Self::of(flow.declared(), target, config, users)
+    }
+
+    fn of(declared: Declared, target: Arc<Target>, config: WsConfig, users: Vec<usize>) -> Self {
+        let recorder = target.recorder(declared.id);
+        if declared.group == Some(Group::Disrupt) {
             recorder.expect_outages();
         }
         Self {
-            check,
+            declared,
             recorder,
             target,
             config,
@@ -54,7 +64,7 @@ impl Context {
         let unusable = |error: SetupError| -> Stop { Inconclusive::new(Blame::Harness, error.to_string()).into() };
         self.recorder.expect_outages();
         Ok(Self {
-            check: self.check,
+            declared: self.declared,
             target: self.target.at(urls).map_err(unusable)?,
             recorder: self.recorder.clone(),
             config: self.config,
@@ -135,9 +145,9 @@ impl Context {
     /// As [`Self::login`].
     pub async fn throwaway_login(&self) -> Result<Login, Stop> {
         assert!(
-            self.check.effects.contains(&Effect::Revoke) || self.check.effects.contains(&Effect::Disrupt),
+            self.declared.effects.contains(&Effect::Revoke) || self.declared.effects.contains(&Effect::Disrupt),
             "{} revokes without declaring it",
-            self.check.id
+            self.declared.id
         );
         self.login_of(0, None).await
     }
@@ -190,7 +200,7 @@ impl Context {
     }
 
     pub(super) fn declared(&self, need: Need) {
-        assert!(self.check.needs.contains(&need), "{} uses `{need}` without declaring it", self.check.id);
+        assert!(self.declared.needs.contains(&need), "{} uses `{need}` without declaring it", self.declared.id);
     }
 
     /// Counts a fact that a verifier saw and found right.
@@ -227,6 +237,12 @@ impl Context {
     /// The latest entries of the check's transcript.
     pub fn evidence(&self) -> Evidence {
         Evidence { entries: self.recorder.latest(12), facts: Vec::new() }
+    }
+
+    /// For the engine: what was recorded, for the flow's judges.
+    pub(crate) fn recording(&self, scene: Scene) -> Recording {
+        let (contract, thresholds) = (Arc::clone(self.contract()), self.profile().thresholds);
+        Recording::new(self.declared.id, scene, self.recorder.history(), contract, thresholds, self.config)
     }
 
     /// Where what a cancelled check has left broken is mended.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::{Context, Page};
+use super::recording::Judge;
+use super::{Context, Flow, Page};
 use crate::model::{CheckId, Effect, Entry, Group, Judgement, Level, Need, Stop, Suite};
 use crate::profile::Profile;
 use crate::wire::{Contract, WsConfig};
@@ -14,7 +15,7 @@ use crate::wire::{Contract, WsConfig};
 pub type Run = for<'a> fn(&'a Context) -> BoxFuture<'a, Judgement>;
 
 /// The traffic that a run-wide judge brings along.
-pub type Flow = for<'a> fn(&'a Context) -> BoxFuture<'a, Result<(), Stop>>;
+pub type Traffic = for<'a> fn(&'a Context) -> BoxFuture<'a, Result<(), Stop>>;
 
 /// Reads every entry of a run as it is recorded and decides at the end, with bounded memory.
 pub trait RunWide: Send {
@@ -33,13 +34,29 @@ pub trait RunWide: Send {
 pub enum Body {
     /// Acts and judges.
     Probe(Run),
-    /// Judges everything the run says; `flow` makes sure that there is something.
+    /// Judges everything the run says; `traffic` makes sure that there is something.
     RunWide {
         /// Makes the judge.
         judge: fn(Arc<Contract>) -> Box<dyn RunWide>,
         /// Its own traffic.
-        flow: Flow,
+        traffic: Traffic,
     },
+    /// Judges what a flow recorded, as other checks do.
+    Judge {
+        /// What is recorded.
+        flow: &'static Flow,
+        /// What is made of it.
+        judge: Judge,
+    },
+}
+
+/// What a check or flow has declared: its context gives out nothing else.
+#[derive(Clone, Copy)]
+pub struct Declared {
+    pub(super) id: CheckId,
+    pub(super) needs: &'static [Need],
+    pub(super) effects: &'static [Effect],
+    pub(super) group: Option<Group>,
 }
 
 /// What a declared wait may depend on.
@@ -123,6 +140,18 @@ impl Check {
         }
     }
 
+    /// A check that judges what `flow` recorded; it declares what the flow declares.
+    pub const fn judge(
+        id: &'static str,
+        page: &'static str,
+        file: &'static str,
+        flow: &'static Flow,
+        judge: Judge,
+    ) -> Self {
+        let check = Self::new(id, page, file, Body::Judge { flow, judge });
+        Self { needs: flow.needs, effects: flow.effects, group: flow.group, wait: flow.wait, ..check }
+    }
+
     /// A deviation is a warning.
     #[must_use]
     pub const fn should(mut self) -> Self {
@@ -176,21 +205,43 @@ impl Check {
     pub fn users(&self) -> usize {
         if self.needs.contains(&Need::TwoUsers) { 2 } else { 1 }
     }
+
+    /// The flow whose recording it judges, if it does.
+    pub const fn flow(&self) -> Option<&'static Flow> {
+        match self.body {
+            Body::Judge { flow, .. } => Some(flow),
+            Body::Probe(_) | Body::RunWide { .. } => None,
+        }
+    }
+
+    pub(super) const fn declared(&self) -> Declared {
+        Declared { id: self.id, needs: self.needs, effects: self.effects, group: self.group }
+    }
 }
 
 /// Declares a check over the page of the same name: `check!("scenario/fact", run)` for a probe,
-/// `check!("scenario/fact", judge: Judge::new, flow: flow)` for a run-wide judge. Without the page
-/// it does not compile.
+/// `check!("scenario/fact", judge: judge, of: &FLOW)` for a judge of a flow,
+/// `check!("scenario/fact", judge: Judge::new, traffic: traffic)` for a run-wide judge. Without the
+/// page it does not compile.
 #[macro_export]
 macro_rules! check {
     ($id:literal, $run:path) => {
         $crate::check!(@ $id, $crate::check::Body::Probe(|cx| ::std::boxed::Box::pin($run(cx))))
     };
-    ($id:literal, judge: $judge:expr, flow: $flow:path) => {
+    ($id:literal, judge: $judge:expr, traffic: $traffic:path) => {
         $crate::check!(@ $id, $crate::check::Body::RunWide {
             judge: $judge,
-            flow: |cx| ::std::boxed::Box::pin($flow(cx)),
+            traffic: |cx| ::std::boxed::Box::pin($traffic(cx)),
         })
+    };
+    ($id:literal, judge: $judge:path, of: $flow:expr) => {
+        $crate::check::Check::judge(
+            $id,
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/", $id, ".md")),
+            file!(),
+            $flow,
+            $judge,
+        )
     };
     (@ $id:literal, $body:expr) => {
         $crate::check::Check::new(

@@ -4,15 +4,19 @@
 mod admission;
 mod context;
 mod declaration;
+mod flow;
 mod lasting;
 mod page;
 mod provoke;
+mod recording;
 mod tally;
 mod tokens;
 mod verify;
 
 pub use admission::{Admission, Refusal, RefusalForm, Session};
 pub use context::Context;
-pub use declaration::{Body, Check, Flow, Run, RunWide, Waits};
+pub use declaration::{Body, Check, Declared, Run, RunWide, Traffic, Waits};
+pub use flow::{Act, Flow, Scene};
 pub use page::{Catch, Page};
+pub use recording::{Judge, Recording, Seen};
 pub use tally::Tally;

@@ -19,7 +19,7 @@ impl Judges {
             .iter()
             .filter_map(|check| match check.body {
                 Body::RunWide { judge, .. } => Some((check.id, judge(Arc::clone(contract)))),
-                Body::Probe(_) => None,
+                Body::Probe(_) | Body::Judge { .. } => None,
             })
             .collect();
         Self(Arc::new(Mutex::new(judges)))

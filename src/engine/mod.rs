@@ -4,6 +4,7 @@ mod judges;
 mod preflight;
 mod run;
 mod schedule;
+mod unit;
 mod users;
 
 pub use preflight::{Known, obstacle};

@@ -1,13 +1,10 @@
 //! The dispatcher: owns a run, and tells its events in the one order in which it saw them.
 
-use std::any::Any;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::FutureExt as _;
 use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -15,11 +12,12 @@ use tokio_util::sync::CancellationToken;
 use super::judges::Judges;
 use super::preflight::{Known, obstacle};
 use super::schedule::{PHASES, Selected};
+use super::unit::{Judged, Unit};
 use super::users::UserPool;
-use crate::check::{Body, Check, Context, Waits};
+use crate::check::{Body, Check, Waits};
 use crate::model::{
-    Blame, CheckId, Conforms, Event, Gate, Group, Inconclusive, Judgement, Level, Observation, Outcome, RunFacts,
-    RunResult, Sink, Totals, Verdict,
+    Blame, CheckId, Event, Gate, Group, Inconclusive, Judgement, Level, Outcome, RunFacts, RunResult, Sink, Stop,
+    Totals, Verdict,
 };
 use crate::target::Target;
 
@@ -197,7 +195,7 @@ async fn phases(options: &RunOptions, ledger: &mut Ledger<'_>) {
         target: Arc::clone(target),
     });
 
-    let mut flows = Vec::new();
+    let mut run_wide = Vec::new();
     let mut scenarios = BTreeSet::new();
     for phase in PHASES {
         let mut checks: Vec<_> = options.selected.checks.iter().copied().filter(|check| phase(check.group)).collect();
@@ -205,17 +203,19 @@ async fn phases(options: &RunOptions, ledger: &mut Ledger<'_>) {
         let wait = |check: &Check| (check.wait)(&Waits { profile: target.profile(), config: &shared.known.config });
         checks.sort_by_key(|check| Reverse(wait(check)));
         let side_by_side = phase(None);
-        let mut waiting = checks.into_iter();
+        checks.retain(|check| match obstacle(check, target.profile(), &shared.known) {
+            Some(reason) => {
+                ledger.finish(Finished::at_once(check, Verdict::NotVerified(reason)));
+                false
+            }
+            None => true,
+        });
+        let mut waiting = Unit::of(checks).into_iter();
         let mut tasks = JoinSet::new();
         loop {
             while side_by_side || tasks.is_empty() {
-                let Some(check) = waiting.next() else { break };
-                match obstacle(check, target.profile(), &shared.known) {
-                    Some(reason) => ledger.finish(Finished::at_once(check, Verdict::NotVerified(reason))),
-                    None => {
-                        tasks.spawn(judge(Arc::clone(&shared), check));
-                    }
-                }
+                let Some(unit) = waiting.next() else { break };
+                tasks.spawn(judge(Arc::clone(&shared), unit));
             }
             tokio::select! {
                 biased;
@@ -227,8 +227,14 @@ async fn phases(options: &RunOptions, ledger: &mut Ledger<'_>) {
                 }
                 joined = tasks.join_next() => match joined {
                     None => break,
-                    Some(Ok(finished)) if matches!(finished.check.body, Body::RunWide { .. }) => flows.push(finished),
-                    Some(Ok(finished)) => ledger.finish(finished),
+                    Some(Ok(unit)) => {
+                        for finished in unit {
+                            match finished.check.body {
+                                Body::RunWide { .. } => run_wide.push(finished),
+                                Body::Probe(_) | Body::Judge { .. } => ledger.finish(finished),
+                            }
+                        }
+                    }
                     // Panics of checks are caught inside their tasks: this one is the engine's.
                     Some(Err(_)) => ledger.panicked = true,
                 },
@@ -238,49 +244,62 @@ async fn phases(options: &RunOptions, ledger: &mut Ledger<'_>) {
             }
         }
     }
-    for mut flow in flows {
-        let judged = judges.decide(flow.check.id).map(Verdict::from);
-        flow.verdict = match (judged, flow.verdict) {
+    for mut finished in run_wide {
+        let judged = judges.decide(finished.check.id).map(Verdict::from);
+        finished.verdict = match (judged, finished.verdict) {
             (Some(found @ Verdict::Deviates(_)), _) => found,
             (Some(judged), Verdict::Conforms(_)) => judged,
             (_, own) => own,
         };
-        ledger.finish(flow);
+        ledger.finish(finished);
     }
 }
 
-/// One check from its turn to its verdict.
-async fn judge(shared: Arc<Shared>, check: &'static Check) -> Finished {
-    let _breaker = match check.group {
+/// One unit from its turn to the verdicts of its checks.
+async fn judge(shared: Arc<Shared>, unit: Unit) -> Vec<Finished> {
+    let _breaker = match unit.group() {
         Some(Group::Breaker) => Some(shared.breaker.lock().await),
         _ => None,
     };
     let _job = shared.jobs.acquire().await;
-    let lease = shared.users.take(check.users()).await;
-    // The receiver lives as long as the run; without it nobody listens any more.
-    let _ = shared.started.send(check.id);
+    let lease = shared.users.take(unit.users()).await;
+    for check in unit.checks() {
+        // The receiver lives as long as the run; without it nobody listens any more.
+        let _ = shared.started.send(check.id);
+    }
 
     let began = Instant::now();
-    let mut finished = Finished::at_once(check, Verdict::from(Conforms::on(&[])));
+    let mut finished: Vec<Finished> = Vec::new();
     let mut environment_hiccups = 0;
     let mut tries = 0;
     while tries < shared.repeat {
-        let (verdict, panicked) = attempt(&shared, check, lease.users()).await;
-        finished.panicked |= panicked;
-        finished.attempts += 1;
-        let hiccup = matches!(&verdict, Verdict::Inconclusive(why) if why.blame == Blame::Environment);
-        if hiccup && environment_hiccups == 0 && !shared.target.unreachable() {
-            // A restart or a gateway's hiccup is given one more chance, and told.
-            environment_hiccups += 1;
-            continue;
-        }
-        tries += 1;
-        finished.flaky |= tries > 1 && verdict.slug() != finished.verdict.slug();
-        if tries == 1 || rank(&verdict) > rank(&finished.verdict) {
-            finished.verdict = verdict;
+        let judged = unit.attempt(&shared.target, &shared.known, lease.users()).await;
+        let hiccup = |(judgement, _): &Judged| matches!(judgement, Err(Stop::Inconclusive(why)) if why.blame == Blame::Environment);
+        // A restart or a gateway's hiccup is given one more chance, and told.
+        let again = environment_hiccups == 0 && judged.iter().any(hiccup) && !shared.target.unreachable();
+        environment_hiccups += u32::from(again);
+        tries += u32::from(!again);
+        let attempts = tries + environment_hiccups;
+        for (place, (judgement, panicked)) in judged.into_iter().enumerate() {
+            let verdict = Verdict::from(judgement);
+            if finished.len() == place {
+                finished.push(Finished::at_once(unit.checks()[place], verdict.clone()));
+            }
+            let known = &mut finished[place];
+            known.panicked |= panicked;
+            known.attempts = attempts;
+            if again {
+                continue;
+            }
+            known.flaky |= tries > 1 && verdict.slug() != known.verdict.slug();
+            if tries == 1 || rank(&verdict) > rank(&known.verdict) {
+                known.verdict = verdict;
+            }
         }
     }
-    finished.duration = began.elapsed();
+    for finished in &mut finished {
+        finished.duration = began.elapsed();
+    }
     finished
 }
 
@@ -292,43 +311,4 @@ const fn rank(verdict: &Verdict) -> u8 {
         Verdict::Inconclusive(_) => 2,
         Verdict::Deviates(_) => 3,
     }
-}
-
-/// One attempt under the check's deadline; `true` beside the verdict when it panicked.
-async fn attempt(shared: &Shared, check: &'static Check, users: &[usize]) -> (Verdict, bool) {
-    let context = Context::new(check, Arc::clone(&shared.target), shared.known.config, users.to_vec());
-    let body = async {
-        match check.body {
-            Body::Probe(run) => run(&context).await,
-            Body::RunWide { flow, .. } => {
-                flow(&context).await?;
-                // The judge's own observations replace this one when the run is over.
-                Conforms::on(&[Observation::of_a_verified_fact()])
-            }
-        }
-    };
-    let limit = shared.target.profile().limits.check;
-    let judged = tokio::time::timeout(limit, AssertUnwindSafe(body).catch_unwind()).await;
-    let (judgement, panicked) = match judged {
-        Ok(Ok(judgement)) => (judgement, false),
-        Ok(Err(panic)) => {
-            let what = format!("the check panicked: {}", message_of(&panic));
-            (Err(Inconclusive::new(Blame::Harness, what).into()), true)
-        }
-        Err(_) => {
-            let what = format!("no end within {:.0} s: {}", limit.as_secs_f64(), context.doing());
-            let inconclusive = Inconclusive::new(Blame::Target, what).with(context.evidence());
-            (Err(inconclusive.into()), false)
-        }
-    };
-    context.mended().await;
-    (judgement.into(), panicked)
-}
-
-fn message_of(panic: &Box<dyn Any + Send>) -> &str {
-    panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("without a message")
 }

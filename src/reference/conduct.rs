@@ -89,7 +89,7 @@ impl Default for Settings {
             max_sockets_per_user: 10,
             rate_messages: 40,
             rate_window: Duration::from_secs(2),
-            auth_recheck: Duration::from_millis(500),
+            auth_recheck: Duration::from_millis(300),
             clock_leeway: Duration::ZERO,
             replay_events: 200,
             replay_time: Duration::from_secs(60),

@@ -7,7 +7,7 @@ use crate::check::{Check, RunWide, Tally};
 use crate::model::{Effect, Entry, Finding, Judgement};
 use crate::wire::{Contract, EnvelopeFault};
 
-pub(super) static CHECK: Check = check!("format/envelope-consistent", judge: Judge::boxed, flow: tour)
+pub(super) static CHECK: Check = check!("format/envelope-consistent", judge: Judge::boxed, traffic: tour)
     .required()
     .smoke()
     .effects(&[Effect::Create]);

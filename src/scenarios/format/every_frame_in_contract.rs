@@ -9,7 +9,7 @@ use crate::check::{Check, RunWide, Tally};
 use crate::model::{Effect, Entry, Finding, Judgement};
 use crate::wire::{Contract, Kind};
 
-pub(super) static CHECK: Check = check!("format/every-frame-in-contract", judge: Judge::boxed, flow: tour)
+pub(super) static CHECK: Check = check!("format/every-frame-in-contract", judge: Judge::boxed, traffic: tour)
     .smoke()
     .effects(&[Effect::Create]);
 

@@ -10,7 +10,7 @@ use crate::check::{Check, Context, RunWide, Tally};
 use crate::model::{Direction, Effect, Entry, Finding, Judgement, Record, Stop};
 use crate::wire::{Contract, Kind};
 
-pub(super) static CHECK: Check = check!("format/no-leaked-internals", judge: Judge::boxed, flow: flow)
+pub(super) static CHECK: Check = check!("format/no-leaked-internals", judge: Judge::boxed, traffic: flow)
     .smoke()
     .effects(&[Effect::Create]);
 

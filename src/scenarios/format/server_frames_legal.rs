@@ -7,7 +7,7 @@ use crate::check::{Check, RunWide, Tally};
 use crate::model::{CheckId, ConnectionId, Direction, Effect, Entry, Finding, Head, Judgement, Need, Record};
 use crate::wire::Contract;
 
-pub(super) static CHECK: Check = check!("format/server-frames-legal", judge: Judge::boxed, flow: tour)
+pub(super) static CHECK: Check = check!("format/server-frames-legal", judge: Judge::boxed, traffic: tour)
     .needs(&[Need::Raw])
     .effects(&[Effect::Create]);
 
