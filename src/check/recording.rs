@@ -32,6 +32,7 @@ pub struct Recording {
     scene: Scene,
     observations: Cell<usize>,
     doing: RefCell<String>,
+    figures: RefCell<Vec<String>>,
 }
 
 /// One message of the target on one connection.
@@ -57,14 +58,24 @@ impl Recording {
         thresholds: Thresholds,
         config: WsConfig,
     ) -> Self {
-        let (observations, doing) = (Cell::new(0), RefCell::new(String::new()));
-        Self { contract, thresholds, config, flow, history, scene, observations, doing }
+        Self {
+            contract,
+            thresholds,
+            config,
+            flow,
+            history,
+            scene,
+            observations: Cell::new(0),
+            doing: RefCell::default(),
+            figures: RefCell::default(),
+        }
     }
 
     /// What `judge` makes of it.
     pub(crate) fn judged_by(&self, judge: Judge) -> Judgement {
         self.observations.set(0);
         self.doing.borrow_mut().clear();
+        self.figures.borrow_mut().clear();
         judge(self)
     }
 
@@ -141,6 +152,11 @@ impl Recording {
         *self.doing.borrow_mut() = step.into();
     }
 
+    /// Something measured, told whatever the judgement is.
+    pub fn figure(&self, figure: impl Into<String>) {
+        self.figures.borrow_mut().push(figure.into());
+    }
+
     /// A fact that must hold.
     ///
     /// # Errors
@@ -166,8 +182,9 @@ impl Recording {
         finding: Finding,
         expected: impl IntoIterator<Item = impl Into<String>>,
         seen: impl Into<String>,
-        evidence: Evidence,
+        mut evidence: Evidence,
     ) -> Stop {
+        evidence.facts.extend(self.figures.borrow().iter().cloned());
         Deviation {
             finding,
             step: self.doing.borrow().clone(),
@@ -183,7 +200,8 @@ impl Recording {
     /// # Errors
     /// Inconclusive, blaming the harness, when nothing was judged.
     pub fn conforms(&self) -> Judgement {
-        Conforms::on(&vec![Observation::of_a_verified_fact(); self.observations.get()])
+        let conforms = Conforms::on(&vec![Observation::of_a_verified_fact(); self.observations.get()])?;
+        Ok(conforms.with_figures(self.figures.borrow().clone()))
     }
 
     /// A message and what came around it on its connection.

@@ -131,6 +131,6 @@ mod tests {
         assert!(matches!(tally.decide(), Err(Stop::Inconclusive(_))));
         let mut tally = Tally::new(1, "messages");
         tally.right();
-        assert_eq!(tally.decide().map(Conforms::observations).ok(), Some(1));
+        assert_eq!(tally.decide().map(|it| it.observations()).ok(), Some(1));
     }
 }

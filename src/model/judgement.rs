@@ -12,9 +12,10 @@ use super::{Effect, Entry, Need};
 pub type Judgement = Result<Conforms, Stop>;
 
 /// Proof that something was observed and found right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conforms {
     observations: u32,
+    figures: Vec<String>,
 }
 
 impl Conforms {
@@ -25,13 +26,25 @@ impl Conforms {
     pub fn on(observations: &[Observation]) -> Judgement {
         match u32::try_from(observations.len()) {
             Ok(0) => Err(Inconclusive::new(Blame::Harness, "the check ended without a single observation").into()),
-            count => Ok(Self { observations: count.unwrap_or(u32::MAX) }),
+            count => Ok(Self { observations: count.unwrap_or(u32::MAX), figures: Vec::new() }),
         }
     }
 
+    /// The same with what was measured, one line each.
+    #[must_use]
+    pub fn with_figures(mut self, figures: Vec<String>) -> Self {
+        self.figures = figures;
+        self
+    }
+
     /// How many facts were observed.
-    pub const fn observations(self) -> u32 {
+    pub const fn observations(&self) -> u32 {
         self.observations
+    }
+
+    /// What was measured on the way, for those who watch it change from run to run.
+    pub fn figures(&self) -> &[String] {
+        &self.figures
     }
 }
 

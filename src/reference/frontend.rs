@@ -33,7 +33,9 @@ async fn page() -> Response {
 /// that it has to handle, from which it reads how types are written.
 async fn script(State(site): State<Arc<Site>>) -> Response {
     let contract = site.contract();
-    let handled: Vec<Value> = contract.ui_kinds().map(|kind| contract.write(&Message::new(kind), None)).collect();
+    let ignored = site.policy().http.frontend_ignores_event.on().then_some(Kind::ServiceRecovered);
+    let kinds = contract.ui_kinds().filter(|kind| Some(kind) != ignored.as_ref());
+    let handled: Vec<Value> = kinds.map(|kind| contract.write(&Message::new(kind), None)).collect();
     let path = |endpoint| contract.endpoint(endpoint).map(|(_, path)| path);
     let known = json!({
         "handled": handled,

@@ -4,6 +4,8 @@
 //! sentence. Each field is read at one place of the reference (a test counts), so that "off" means
 //! that the correct code runs.
 
+use std::time::Duration;
+
 use super::Filter;
 use crate::wire::Kind;
 
@@ -238,8 +240,34 @@ policy! {
         details_omitted = "details-omitted": "Does not name the field that is wrong.",
         silently_accepts_text = "silently-accepts-text": "Takes `text` or `message` for `content`.",
     }
+    /// How agents run.
+    runs: RunPolicy {
+        wrong_timestamp_form = "wrong-timestamp-form": "Tells the time of agent events in epoch milliseconds.",
+        tool_left_open = "tool-left-open": "Does not tell the end of a run's last tool.",
+        event_after_terminal = "event-after-terminal": "Sends a partial_result after final_report.",
+        terminal_never = "terminal-never": "Never ends a run.",
+        run_id_changes = "run-id-changes": "Sends partial_result under another run_id.",
+        wrong_thread_id = "wrong-thread-id": "Sends agent_thinking under another thread_id.",
+        agent_name_changes = "agent-name-changes": "Sends partial_result under another agent_name.",
+        step_goes_back = "step-goes-back": "Counts step_number down.",
+        step_above_total = "step-above-total": "Counts step_number beyond total_steps.",
+        late_tool = "late-tool": "Announces a tool when it has been at work for 600 ms.",
+        medium_stall = "medium-stall": "Says nothing for 5 s before the first partial_result.",
+        run_too_long = "run-too-long": "Needs 12 s more for each run.",
+        buffer_until_end = "buffer-until-end": "Sends all content at the end of the time that it takes.",
+        lost_delta = "lost-delta": "Does not send a run's second partial_result.",
+        duplicate_delta = "duplicate-delta": "Sends a run's second partial_result twice.",
+        reordered_delta = "reordered-delta": "Sends a run's second partial_result after the third.",
+        history_differs = "history-differs": "Stores a run's message without the space at its end.",
+        skip_sequence = "skip-sequence": "Leaves a number of each session out.",
+        repeat_sequence = "repeat-sequence": "Uses a number of each session twice.",
+        content_after_stop = "content-after-stop": "Sends a partial_result after agent_stopped.",
+        wrong_schema_on_one_prompt = "wrong-schema-on-one-prompt": "Tells total_steps 0 where four agents work.",
+        never_degraded = "never-degraded": "Does not announce that it degrades.",
+    }
     /// How the services answer HTTP.
     http: HttpPolicy {
+        frontend_ignores_event = "frontend-ignores-event": "The frontend's script does not handle service_recovered.",
         cors_mirrors_origin = "cors-mirrors-origin": "Sends back any Origin as allowed.",
         cors_star_with_credentials = "cors-star-with-credentials": "Allows every origin, with credentials.",
         plain_accepted = "plain-accepted" needs Tls: "Serves plaintext HTTP on the TLS port.",
@@ -269,6 +297,23 @@ policy! {
     }
     }
     filters {
+        "drop-agent-started": "Never sends agent_started." => |policy| policy.filters.push(Filter::Drop(Kind::AgentStarted)),
+        "drop-agent-thinking": "Never sends agent_thinking." => |policy| policy.filters.push(Filter::Drop(Kind::AgentThinking)),
+        "drop-partial-result": "Never sends partial_result." => |policy| policy.filters.push(Filter::Drop(Kind::PartialResult)),
+        "drop-agent-completed": "Never sends agent_completed." => |policy| policy.filters.push(Filter::Drop(Kind::AgentCompleted)),
+        "drop-final-report": "Never sends final_report." => |policy| policy.filters.push(Filter::Drop(Kind::FinalReport)),
+        "drop-tool-executing": "Never sends tool_executing." => |policy| policy.filters.push(Filter::Drop(Kind::ToolExecuting)),
+        "drop-tool-completed": "Never sends tool_completed." => |policy| policy.filters.push(Filter::Drop(Kind::ToolCompleted)),
+        "missing-field": "Leaves metrics out of agent_completed." => |policy| policy.filters.push(Filter::Omit(Kind::AgentCompleted, "metrics".into())),
+        "number-as-string": "Writes duration_ms of agent_completed as a string." => |policy| policy.filters.push(Filter::Retype(Kind::AgentCompleted, "duration_ms".into())),
+        "null-field": "Sends result of agent_completed as null." => |policy| policy.filters.push(Filter::Null(Kind::AgentCompleted, "result".into())),
+        "completed-before-started": "Holds agent_started back until agent_completed." => |policy| policy.filters.push(Filter::Swap(Kind::AgentStarted, Kind::AgentCompleted)),
+        "report-before-completed": "Holds agent_completed back until final_report." => |policy| policy.filters.push(Filter::Swap(Kind::AgentCompleted, Kind::FinalReport)),
+        "swapped-events": "Holds agent_started back until agent_thinking." => |policy| policy.filters.push(Filter::Swap(Kind::AgentStarted, Kind::AgentThinking)),
+        "tool-completed-first": "Holds tool_executing back until tool_completed." => |policy| policy.filters.push(Filter::Swap(Kind::ToolExecuting, Kind::ToolCompleted)),
+        "double-terminal": "Sends agent_completed twice." => |policy| policy.filters.push(Filter::Repeat(Kind::AgentCompleted)),
+        "late-started": "Sends agent_started, and all after it, 600 ms late." => |policy| policy.filters.push(Filter::Delay(Kind::AgentStarted, Duration::from_millis(600))),
+        "stop-ignored": "Lets a run go on whatever stop_agent says." => |policy| policy.ignores = Some(Kind::StopAgent),
         "ignore-user-message": "Does not answer user_message." => |policy| policy.ignores = Some(Kind::UserMessage),
         "ignore-start-agent": "Does not answer start_agent." => |policy| policy.ignores = Some(Kind::StartAgent),
         "ignore-stop-agent": "Does not answer stop_agent." => |policy| policy.ignores = Some(Kind::StopAgent),

@@ -14,8 +14,9 @@ macro_rules! checks {
 mod format;
 mod handshake;
 mod independence;
+mod lifecycle;
 
 /// All checks, in the plan's order: the order of every table and report.
 pub fn registry() -> Vec<&'static Check> {
-    [handshake::CHECKS, format::CHECKS, independence::CHECKS].concat()
+    [handshake::CHECKS, lifecycle::CHECKS, format::CHECKS, independence::CHECKS].concat()
 }

@@ -14,7 +14,7 @@ use super::refusal::Refusal;
 use super::runs::{Ending, Status};
 use super::session::{Close, Point, Unrestorable};
 use super::watch::until;
-use super::{Backend, agents, content};
+use super::{Backend, agents, content, misrun};
 use crate::wire::{ErrorCode, Kind, Message};
 
 /// Who sent a message, and what it was.
@@ -169,6 +169,7 @@ impl Request<'_> {
         let directives = Directives::read(&text);
         let run = hub.begin_run(user, &self.session, &thread, agent, admission, directives.degrade);
         let steps = plan(directives, agent, self.backend.site.conduct.seed, *hub.permitted());
+        let steps = misrun::misplanned(self.backend.site.policy().runs, steps);
         let created = hub.store_message(user, &thread, text, json!({})).with("run_id", run.as_str());
         hub.remember(user, kind, self.asked(), &created);
         self.announce(hub, created);

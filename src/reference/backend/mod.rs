@@ -11,6 +11,7 @@ mod frames;
 mod hub;
 mod limits;
 mod line;
+mod misrun;
 mod outbound;
 mod prompt;
 mod refusal;

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::misrun;
 use super::session::Entry;
 use crate::reference::Filter;
 use crate::reference::site::Site;
@@ -85,7 +86,8 @@ fn size_of(value: &Value) -> usize {
 /// The text of a message as it stands on the wire.
 pub(super) fn text(site: &Site, entry: &Entry) -> String {
     let policy = site.policy().messages;
-    let mut message = Message { sequence: entry.sequence, ..(*entry.message).clone() };
+    let sequence = misrun::numbered(site.policy().runs, entry.sequence);
+    let mut message = Message { sequence, ..(*entry.message).clone() };
     if site.permitted().no_sequence.on() {
         message.sequence = None;
     }

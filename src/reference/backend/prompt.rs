@@ -101,10 +101,20 @@ fn stream(value: &str) -> Option<(usize, Duration)> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Act {
     Start,
-    Think { step: usize, of: usize },
-    ToolBegin(&'static str),
+    Think {
+        step: usize,
+        of: usize,
+    },
+    /// A tool that has been at work for `since` when it is announced.
+    ToolBegin {
+        tool: &'static str,
+        since: Duration,
+    },
     ToolEnd(&'static str),
-    Say { delta: String, last: bool },
+    Say {
+        delta: String,
+        last: bool,
+    },
     Complete,
     Fail(Failure),
 }
@@ -145,7 +155,7 @@ fn segment(agent: &'static str, directives: Directives, leads: bool, silent: boo
     let step = |after, act| Step { agent, after, act };
     let mut steps = vec![step(Duration::ZERO, Act::Start), step(PACE, Act::Think { step: 1, of: 2 })];
     for tool in TOOLS.into_iter().cycle().take(if leads { directives.tools } else { 0 }) {
-        steps.push(step(PACE, Act::ToolBegin(tool)));
+        steps.push(step(PACE, Act::ToolBegin { tool, since: Duration::ZERO }));
         steps.push(step(2 * PACE, Act::ToolEnd(tool)));
     }
     if directives.tools == 0 {

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::breaker::{Admission, Change};
 use super::hub::{Hub, To};
+use super::misrun;
 use super::prompt::{AGENTS, Act, Failure, Step};
 use crate::wire::{ErrorCode, Kind, Message};
 
@@ -56,6 +57,10 @@ pub(super) struct Run {
     tool_since: Option<Instant>,
     /// All deltas so far.
     said: String,
+    /// How many of them there were.
+    pub(super) deltas: usize,
+    /// One that is sent after the next.
+    pub(super) held: Option<Message>,
     metrics: Vec<Value>,
     /// The agent and step that were told of last.
     pub(super) agent: Option<&'static str>,
@@ -105,6 +110,8 @@ impl Hub {
             open: Vec::new(),
             tool_since: None,
             said: String::new(),
+            deltas: 0,
+            held: None,
             metrics: Vec::new(),
             agent: None,
             step: None,
@@ -125,7 +132,11 @@ impl Hub {
     /// One step of a run.
     pub(super) fn act(&mut self, user: &str, id: &str, step: &Step) -> Then {
         let coroutine = self.site.policy().messages.coroutine_in_payload.on();
-        let now = self.stamp(OffsetDateTime::now_utc());
+        let policy = self.site.policy().runs;
+        let now = match policy.wrong_timestamp_form.on() {
+            true => Value::from(OffsetDateTime::now_utc().unix_timestamp_nanos() as f64 / 1e6),
+            false => self.stamp(OffsetDateTime::now_utc()),
+        };
         let Some(run) = self.users.get_mut(user).and_then(|user| user.runs.get_mut(id)) else { return Then::Over };
         if run.status != Status::Running {
             return Then::Over;
@@ -139,7 +150,7 @@ impl Hub {
         let mut degrades = false;
         let (kind, payload) = match &step.act {
             Act::Start => {
-                degrades = run.degrades && run.open.is_empty() && run.metrics.is_empty();
+                degrades = run.degrades && !policy.never_degraded.on() && run.open.is_empty() && run.metrics.is_empty();
                 run.open.push((step.agent, Instant::now()));
                 (Kind::AgentStarted, json!({"timestamp": now}))
             }
@@ -148,8 +159,8 @@ impl Hub {
                 let thought = format!("Step {step} of {of}: looking at what is asked.");
                 (Kind::AgentThinking, json!({"thought": thought, "step_number": step, "total_steps": of}))
             }
-            Act::ToolBegin(tool) => {
-                run.tool_since = Some(Instant::now());
+            Act::ToolBegin { tool, since } => {
+                run.tool_since = Instant::now().checked_sub(*since);
                 (Kind::ToolExecuting, json!({"tool_name": tool, "timestamp": now}))
             }
             Act::ToolEnd(tool) => {
@@ -176,7 +187,9 @@ impl Hub {
             }
         };
         let message = about(id, &run.thread, Some(step.agent), kind, payload);
-        self.send(user, To::All, message);
+        for message in misrun::sent(policy, run, message) {
+            self.send(user, To::All, message);
+        }
         if degrades {
             let available = ["rest", "threads", "history", "streaming"].map(str::to_owned).to_vec();
             self.degrade(user, &available, "tools", "Tools answer from a cache for now; everything else works.");
@@ -192,6 +205,7 @@ impl Hub {
         }
         run.status = Status::Completed;
         let (lead, admission, degrades) = (run.lead, run.admission, run.degrades);
+        let thread = run.thread.clone();
         let report = json!({
             "report": format!("{} agents have answered.", run.metrics.len()),
             "total_duration_ms": millis(run.started.elapsed()),
@@ -202,6 +216,10 @@ impl Hub {
         let message = about(id, &run.thread, None, Kind::FinalReport, report);
         self.store_answer(user, id);
         self.send(user, To::All, message);
+        if self.site.policy().runs.event_after_terminal.on() {
+            let late = json!({"content": "one more thing", "is_complete": false});
+            self.send(user, To::All, about(id, &thread, Some(lead), Kind::PartialResult, late));
+        }
         if degrades {
             self.recovered(user, "tools");
         }
@@ -260,6 +278,10 @@ impl Hub {
             Some(_) => self.answer(user, To::All, asked, terminal),
             None => self.send(user, To::All, terminal),
         }
+        if matches!(ending, Ending::Stopped(_)) && self.site.policy().runs.content_after_stop.on() {
+            let late = json!({"content": "one more thing", "is_complete": false});
+            self.send(user, To::All, about(id, &thread, Some(lead), Kind::PartialResult, late));
+        }
         for agent in open {
             let stopped = about(id, &thread, Some(agent), Kind::AgentStopped, json!({"reason": reason}));
             self.send(user, To::All, stopped);
@@ -304,6 +326,7 @@ impl Hub {
     fn store_answer(&mut self, user: &str, id: &str) {
         let Some(run) = self.users.get_mut(user).and_then(|user| user.runs.get_mut(id)) else { return };
         let (said, thread) = (std::mem::take(&mut run.said), run.thread.clone());
+        let said = misrun::stored(self.site.policy().runs, said);
         if !said.is_empty() {
             let message = self.id("message", user);
             let metadata = json!({"run_id": id});

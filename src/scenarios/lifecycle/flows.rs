@@ -1,0 +1,130 @@
+//! Runs that are made once and judged by many checks.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::course::ends_run;
+use crate::check::{Context, Flow, Scene};
+use crate::model::{Effect, Need, Stop, Trigger};
+use crate::target::{Login, Next, Socket};
+use crate::wire::{Endpoint, Kind, Message};
+
+/// A run without tools, seen by two sockets of its user, a further one as marker, and the history.
+pub(super) static PLAIN: Flow = Flow::new("lifecycle/plain-run", |cx| Box::pin(plain(cx))).effects(&[Effect::Create]);
+
+/// A run with tools.
+pub(super) static TOOLS: Flow = Flow::new("lifecycle/run-with-tools", |cx| Box::pin(tools(cx)))
+    .needs(&[Need::Trigger(Trigger::ToolUse)])
+    .effects(&[Effect::Create]);
+
+/// What any agent can answer.
+pub(super) const PROMPT: &str = "Say hello.";
+
+async fn plain(cx: &Context) -> Result<Scene, Stop> {
+    let mut scene = Scene::new();
+    let login = cx.login().await?;
+    let (mut asking, mut second) = (cx.session(&login.access).await?, cx.session(&login.access).await?);
+    scene.socket("asking", &asking.socket);
+    scene.socket("second", &second.socket);
+    let thread = thread(cx, &mut asking.socket).await?;
+    scene.fact("thread", thread.as_str());
+
+    cx.step("a run, seen by two sockets");
+    let message = prompt(PROMPT, &thread);
+    let (run, ended) = whole_run(cx, &mut scene, &mut asking.socket, message).await?;
+    scene.fact("run", run.as_str());
+    scene.fact("window_s", window(cx).as_secs_f64());
+    if ended {
+        cx.step("a further run, after which nothing of the first may come");
+        let (marker, _) = whole_run(cx, &mut Scene::new(), &mut asking.socket, prompt(PROMPT, &thread)).await?;
+        scene.fact("marker", marker.as_str());
+        until_end(cx, &mut second.socket, &marker).await;
+    }
+    history(cx, &mut scene, &login, &thread).await?;
+    asking.close().await;
+    second.close().await;
+    Ok(scene)
+}
+
+async fn tools(cx: &Context) -> Result<Scene, Stop> {
+    let mut scene = Scene::new();
+    let login = cx.login().await?;
+    let mut asking = cx.session(&login.access).await?;
+    scene.socket("asking", &asking.socket);
+    let thread = thread(cx, &mut asking.socket).await?;
+    cx.step("a run that uses tools");
+    let message = cx.prompt(Trigger::ToolUse)?.with("thread_id", thread);
+    let (run, _) = whole_run(cx, &mut scene, &mut asking.socket, message).await?;
+    scene.fact("run", run);
+    asking.close().await;
+    Ok(scene)
+}
+
+/// A user message for a thread.
+pub(super) fn prompt(content: &str, thread: &str) -> Message {
+    Message::new(Kind::UserMessage).with("content", content).with("thread_id", thread)
+}
+
+/// A thread of the check's own.
+///
+/// # Errors
+/// As [`Context::ask`].
+pub(super) async fn thread(cx: &Context, socket: &mut Socket) -> Result<String, Stop> {
+    let title = cx.target().unique("lifecycle");
+    let created = cx.ask(socket, Message::new(Kind::CreateThread).with("title", title)).await?;
+    Ok(created.thread_id().unwrap_or_default().to_owned())
+}
+
+/// Starts a run and reads to its end; its id, and whether the end came. Told as `asked_s`: when it was asked for.
+///
+/// # Errors
+/// As [`Context::ask`].
+pub(super) async fn whole_run(
+    cx: &Context,
+    scene: &mut Scene,
+    socket: &mut Socket,
+    message: Message,
+) -> Result<(String, bool), Stop> {
+    scene.fact("asked_s", since_start(cx));
+    let started = cx.ask(socket, message).await?;
+    let run = started.run_id().unwrap_or_default().to_owned();
+    let ended = until_end(cx, socket, &run).await;
+    Ok((run, ended))
+}
+
+/// Seconds on the transcript's clock.
+pub(super) fn since_start(cx: &Context) -> f64 {
+    cx.target().transcript().start().elapsed().as_secs_f64()
+}
+
+/// Longest wait for the end of a run: its threshold, or what the check's limit leaves of it.
+pub(super) fn window(cx: &Context) -> Duration {
+    cx.profile().thresholds.run.min(cx.profile().limits.check * 4 / 5)
+}
+
+/// Reads until the run has ended; `false` when its window or the connection ends first.
+pub(super) async fn until_end(cx: &Context, socket: &mut Socket, run: &str) -> bool {
+    let is_last = |message: &Message| message.run_id() == Some(run) && ends_run(&message.kind);
+    // What other waits have passed over counts, too.
+    if socket.seen().iter().any(|received| received.message.as_ref().is_ok_and(is_last)) {
+        return true;
+    }
+    let deadline = Instant::now() + window(cx);
+    loop {
+        match socket.next(deadline.saturating_duration_since(Instant::now())).await {
+            Next::Message(received) if received.message.as_ref().is_ok_and(is_last) => return true,
+            Next::Message(_) | Next::Pong(_) => {}
+            Next::Ended(_) | Next::Silence => return false,
+        }
+    }
+}
+
+/// The thread's history over REST.
+async fn history(cx: &Context, scene: &mut Scene, login: &Login, thread: &str) -> Result<(), Stop> {
+    cx.step("the history over REST");
+    let call = cx.call(Endpoint::ListMessages).path_param("id", thread).query("limit", 100);
+    let answer = call.bearer(&login.access).send().await?;
+    scene.line("history", &answer.line);
+    Ok(())
+}
