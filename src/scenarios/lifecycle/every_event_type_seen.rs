@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::flows::{PROMPT, prompt, thread, until_end};
+use super::flows::{PROMPT, prompt, thread, until_end, window};
 use crate::check;
 use crate::check::{Check, Context, Session};
 use crate::model::{Effect, Evidence, Finding, Group, Judgement, Need, Stop, Trigger};
@@ -102,7 +102,7 @@ async fn provoke(cx: &Context, session: &mut Session, thread: &str, trigger: Opt
     cx.step(trigger.map_or_else(|| "a plain run".to_owned(), |trigger| format!("the trigger {}", trigger.slug())));
     let started = cx.ask(&mut session.socket, message).await?;
     let run = started.run_id().unwrap_or_default().to_owned();
-    until_end(cx, &mut session.socket, &run).await;
+    until_end(&mut session.socket, &run, window(cx)).await;
     // What follows a run's end, as the news that a service has recovered, comes before this answer.
     cx.alive(&mut session.socket).await
 }

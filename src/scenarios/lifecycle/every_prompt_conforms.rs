@@ -1,6 +1,7 @@
 use serde_json::Value;
+use tokio::time::Instant;
 
-use super::course::{Course, is_of_a_run};
+use super::course::{Course, ends_run, is_of_a_run};
 use super::flows::{prompt, thread, until_end, window};
 use super::grammar;
 use crate::check;
@@ -24,7 +25,7 @@ async fn act(cx: &Context) -> Result<Scene, Stop> {
     let mut session = cx.session(&login.access).await?;
     scene.socket("asking", &session.socket);
     let thread = thread(cx, &mut session.socket).await?;
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     let mut runs = Vec::new();
     // Dealt like cards, so that prompts which fail and stand together do not follow each other.
     let hands = prompts.len().div_ceil(AT_ONCE);
@@ -41,8 +42,9 @@ async fn act(cx: &Context) -> Result<Scene, Stop> {
             runs.push(serde_json::json!({"prompt": content, "run": run}));
             open.push(run);
         }
+        let over = Instant::now() + window(cx);
         for run in open {
-            until_end(cx, &mut session.socket, &run).await;
+            until_end(&mut session.socket, &run, over.saturating_duration_since(Instant::now())).await;
         }
     }
     scene.fact("runs", runs);
@@ -56,7 +58,7 @@ fn judge(recording: &Recording) -> Judgement {
         let text = |name: &str| run.get(name).and_then(Value::as_str).unwrap_or_default();
         recording.step(format!("the prompt {:?}", text("prompt")));
         let course = Course::of(recording, "asking", text("run"))?;
-        let ended = course.events.iter().any(|seen| super::course::ends_run(&seen.message.kind));
+        let ended = course.events.iter().any(|seen| ends_run(&seen.message.kind));
         let evidence = || course.evidence(recording);
         recording.holds(ended, Finding::MissingEvent, "the run's end", || "none in time".into(), evidence)?;
         if let Some(fault) = grammar::fault(&course.events) {

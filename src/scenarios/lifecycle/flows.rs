@@ -37,9 +37,9 @@ async fn plain(cx: &Context) -> Result<Scene, Stop> {
     scene.fact("window_s", window(cx).as_secs_f64());
     if ended {
         cx.step("a further run, after which nothing of the first may come");
-        let (marker, _) = whole_run(cx, &mut Scene::new(), &mut asking.socket, prompt(PROMPT, &thread)).await?;
+        let marker = marker(cx, &mut asking.socket, &thread).await?;
         scene.fact("marker", marker.as_str());
-        until_end(cx, &mut second.socket, &marker).await;
+        until_end(&mut second.socket, &marker, cx.profile().thresholds.stop).await;
     }
     history(cx, &mut scene, &login, &thread).await?;
     asking.close().await;
@@ -89,8 +89,19 @@ pub(super) async fn whole_run(
     scene.fact("asked_s", since_start(cx));
     let started = cx.ask(socket, message).await?;
     let run = started.run_id().unwrap_or_default().to_owned();
-    let ended = until_end(cx, socket, &run).await;
+    let ended = until_end(socket, &run, window(cx)).await;
     Ok((run, ended))
+}
+
+/// A run that is stopped as soon as it has begun: its end is soon there, and comes after everything
+/// that was sent before it.
+async fn marker(cx: &Context, socket: &mut Socket, thread: &str) -> Result<String, Stop> {
+    let started = cx.ask(socket, prompt(PROMPT, thread)).await?;
+    let run = started.run_id().unwrap_or_default().to_owned();
+    socket.send(&Message::new(Kind::StopAgent).with("run_id", run.as_str())).await;
+    // A run that was over before it could be stopped has ended as well.
+    until_end(socket, &run, cx.profile().thresholds.stop + cx.profile().thresholds.reply).await;
+    Ok(run)
 }
 
 /// Seconds on the transcript's clock.
@@ -100,17 +111,17 @@ pub(super) fn since_start(cx: &Context) -> f64 {
 
 /// Longest wait for the end of a run: its threshold, or what the check's limit leaves of it.
 pub(super) fn window(cx: &Context) -> Duration {
-    cx.profile().thresholds.run.min(cx.profile().limits.check * 4 / 5)
+    cx.profile().thresholds.run.min(cx.profile().limits.check * 3 / 4)
 }
 
-/// Reads until the run has ended; `false` when its window or the connection ends first.
-pub(super) async fn until_end(cx: &Context, socket: &mut Socket, run: &str) -> bool {
+/// Reads until the run has ended; `false` when the time or the connection ends first.
+pub(super) async fn until_end(socket: &mut Socket, run: &str, within: Duration) -> bool {
     let is_last = |message: &Message| message.run_id() == Some(run) && ends_run(&message.kind);
     // What other waits have passed over counts, too.
     if socket.seen().iter().any(|received| received.message.as_ref().is_ok_and(is_last)) {
         return true;
     }
-    let deadline = Instant::now() + window(cx);
+    let deadline = Instant::now() + within;
     loop {
         match socket.next(deadline.saturating_duration_since(Instant::now())).await {
             Next::Message(received) if received.message.as_ref().is_ok_and(is_last) => return true,

@@ -17,7 +17,7 @@ fn judge(recording: &Recording) -> Judgement {
     let took = end.map(|seen| seen.at.as_secs_f64() - asked);
     recording.step("from the request to the run's end");
     if took.is_none() && waited < limit {
-        return Err(NotVerified::TooLong { needs: limit * 5 / 4, limit: waited * 5 / 4 }.into());
+        return Err(NotVerified::TooLong { needs: limit * 4 / 3, limit: waited * 4 / 3 }.into());
     }
     if let Some(took) = took {
         recording.figure(format!("the run took {:.0} ms (at most {} s)", took * 1e3, limit.as_secs_f64()));

@@ -1,5 +1,5 @@
 use super::course::{ends_run, is_of_a_run};
-use super::flows::{PROMPT, prompt, thread, until_end};
+use super::flows::{PROMPT, prompt, thread, until_end, window};
 use crate::check;
 use crate::check::{Check, Context};
 use crate::model::{Effect, Finding, Judgement, Need, Stop, Trigger};
@@ -33,7 +33,7 @@ async fn run(cx: &Context) -> Judgement {
     cx.step("a new run on the same thread");
     let next = cx.ask(&mut asking.socket, prompt(PROMPT, &thread)).await?;
     let next = next.run_id().unwrap_or_default().to_owned();
-    let ended = until_end(cx, &mut asking.socket, &next).await;
+    let ended = until_end(&mut asking.socket, &next, window(cx)).await;
     let evidence = || asking.socket.evidence();
     cx.holds(ended, Finding::MissingEvent, "the new run's end", || "none in time".into(), evidence)?;
     for run in [&stopped, &other] {

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::course::{Course, is_of_a_run};
-use super::flows::{PROMPT, prompt, since_start, thread, until_end};
+use super::flows::{PROMPT, prompt, since_start, thread, until_end, window};
 use crate::check::{Context, Flow, Recording, Scene};
 use crate::model::{Blame, Effect, Evidence, Finding, Group, Inconclusive, Need, Stop, Trigger};
-use crate::target::Next;
+use crate::target::{Next, Socket};
 use crate::wire::{Kind, Message};
 
 /// Runs by which a window is judged.
@@ -60,8 +61,9 @@ async fn runs(cx: &Context, message: impl Fn(&str) -> Message) -> Result<Scene, 
         first_event(cx, socket, &run).await;
         asked.push(json!({"run": run, "asked_s": at}));
     }
+    let over = Instant::now() + window(cx);
     for run in asked.iter().filter_map(|asked| asked["run"].as_str()) {
-        until_end(cx, socket, run).await;
+        until_end(socket, run, over.saturating_duration_since(Instant::now())).await;
     }
     scene.fact("runs", asked);
     session.close().await;
@@ -69,14 +71,14 @@ async fn runs(cx: &Context, message: impl Fn(&str) -> Message) -> Result<Scene, 
 }
 
 /// Reads until the run has said something, so that the next one is asked of a server at rest.
-async fn first_event(cx: &Context, socket: &mut crate::target::Socket, run: &str) {
+async fn first_event(cx: &Context, socket: &mut Socket, run: &str) {
     let is_it = |message: &Message| message.run_id() == Some(run) && is_of_a_run(&message.kind);
     if socket.seen().iter().any(|received| received.message.as_ref().is_ok_and(is_it)) {
         return;
     }
-    let deadline = tokio::time::Instant::now() + cx.profile().thresholds.reply;
+    let deadline = Instant::now() + cx.profile().thresholds.reply;
     loop {
-        match socket.next(deadline.saturating_duration_since(tokio::time::Instant::now())).await {
+        match socket.next(deadline.saturating_duration_since(Instant::now())).await {
             Next::Message(received) if received.message.as_ref().is_ok_and(is_it) => return,
             Next::Message(_) | Next::Pong(_) => {}
             Next::Ended(_) | Next::Silence => return,
