@@ -12,7 +12,7 @@ use crate::model::{
     Observation, Origin, Stop, Trigger,
 };
 use crate::profile::{Profile, TriggerSpec, Urls};
-use crate::target::{Call, Login, Recorder, SetupError, Target, Upgrade, Workshop};
+use crate::target::{Call, LinkBuilder, Login, Recorder, SetupError, Target, Upgrade, Workshop};
 use crate::wire::{Contract, Endpoint, WsConfig};
 
 /// The surroundings of one attempt at one check.
@@ -188,6 +188,11 @@ impl Context {
     /// An upgrade of `/ws` without a credential.
     pub fn upgrade(&self) -> Upgrade<'_> {
         self.target.upgrade(&self.recorder)
+    }
+
+    /// A fault link to the WebSocket endpoint, for [`Upgrade::through`].
+    pub fn link(&self) -> LinkBuilder {
+        self.target.link(&self.recorder)
     }
 
     /// How the profile provokes a situation.

@@ -139,9 +139,31 @@ impl Dialer {
         self.proxy.as_ref().filter(|proxy| !excepted(proxy))
     }
 
-    /// A new connection to the host and port of `url`, with TLS where its scheme asks for it.
-    pub(super) async fn dial(&self, url: &Url, receive_buffer: Option<u32>) -> Result<Stream, NoConnection> {
-        match tokio::time::timeout(self.within, self.dial_unbounded(url, receive_buffer)).await {
+    /// A new connection to the host and port of `url`, with TLS where its scheme asks for it; by the
+    /// address of a relay where there is one on the way.
+    pub(super) async fn dial(
+        &self,
+        url: &Url,
+        receive_buffer: Option<u32>,
+        relay: Option<SocketAddr>,
+    ) -> Result<Stream, NoConnection> {
+        self.bounded(async {
+            let tcp = match relay {
+                Some(relay) => connect(relay, receive_buffer).await?,
+                None => self.reach_unbounded(url, receive_buffer).await?,
+            };
+            self.secured(url, tcp).await
+        })
+        .await
+    }
+
+    /// The same below TLS, whatever the scheme: for a relay.
+    pub(super) async fn reach(&self, url: &Url) -> Result<TcpStream, NoConnection> {
+        self.bounded(self.reach_unbounded(url, None)).await
+    }
+
+    async fn bounded<T>(&self, dialled: impl Future<Output = Result<T, NoConnection>>) -> Result<T, NoConnection> {
+        match tokio::time::timeout(self.within, dialled).await {
             Ok(dialled) => dialled,
             Err(_) => Err(NoConnection {
                 kind: FaultKind::ConnectTimeout,
@@ -150,33 +172,22 @@ impl Dialer {
         }
     }
 
-    async fn dial_unbounded(&self, url: &Url, receive_buffer: Option<u32>) -> Result<Stream, NoConnection> {
-        let no_host = || NoConnection { kind: FaultKind::Dns, what: format!("no host in {url}") };
-        let host = url.host().ok_or_else(no_host)?;
-        let (secure, default_port) = match url.scheme() {
-            "wss" | "https" => (true, 443),
-            _ => (false, 80),
-        };
-        let port = url.port().unwrap_or(default_port);
-        let name = match host {
-            Host::Domain(domain) => domain.to_owned(),
-            Host::Ipv4(address) => address.to_string(),
-            Host::Ipv6(address) => address.to_string(),
-        };
-        let tcp = match self.proxy_for(&name) {
-            None => self.tcp(&name, port, receive_buffer).await?,
-            Some(proxy) => {
-                let through = proxy.url.host_str().unwrap_or_default();
-                let port_of_proxy = proxy.url.port().unwrap_or(80);
-                let mut tcp = self.tcp(through, port_of_proxy, receive_buffer).await?;
-                tunnel(&mut tcp, proxy, &format!("{host}:{port}")).await?;
-                tcp
-            }
-        };
-        if !secure {
+    async fn reach_unbounded(&self, url: &Url, receive_buffer: Option<u32>) -> Result<TcpStream, NoConnection> {
+        let (host, name) = host_of(url)?;
+        let port = url.port().unwrap_or(if is_secure(url) { 443 } else { 80 });
+        let Some(proxy) = self.proxy_for(&name) else { return self.tcp(&name, port, receive_buffer).await };
+        let through = proxy.url.host_str().unwrap_or_default();
+        let port_of_proxy = proxy.url.port().unwrap_or(80);
+        let mut tcp = self.tcp(through, port_of_proxy, receive_buffer).await?;
+        tunnel(&mut tcp, proxy, &format!("{host}:{port}")).await?;
+        Ok(tcp)
+    }
+
+    async fn secured(&self, url: &Url, tcp: TcpStream) -> Result<Stream, NoConnection> {
+        if !is_secure(url) {
             return Ok(Stream::Plain(tcp));
         }
-        let server = ServerName::try_from(name)
+        let server = ServerName::try_from(host_of(url)?.1)
             .map_err(|error| NoConnection { kind: FaultKind::Tls, what: error.to_string() })?;
         let connector = tokio_rustls::TlsConnector::from(Arc::clone(&self.tls));
         match connector.connect(server, tcp).await {
@@ -194,21 +205,40 @@ impl Dialer {
             .map_err(|error| NoConnection { kind: FaultKind::Dns, what: error.to_string() })?;
         let mut last = None;
         for address in addresses {
-            let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-            if let Some(octets) = receive_buffer {
-                // Before connecting: the window is agreed on then.
-                socket.set_recv_buffer_size(octets)?;
-            }
-            match socket.connect(address).await {
-                Ok(stream) => {
-                    stream.set_nodelay(true)?;
-                    return Ok(stream);
-                }
+            match connect(address, receive_buffer).await {
+                Ok(stream) => return Ok(stream),
                 Err(error) => last = Some(NoConnection::from(error)),
             }
         }
         Err(last.unwrap_or(NoConnection { kind: FaultKind::Dns, what: format!("no address for {host}") }))
     }
+}
+
+async fn connect(address: SocketAddr, receive_buffer: Option<u32>) -> io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if let Some(octets) = receive_buffer {
+        // Before connecting: the window is agreed on then.
+        socket.set_recv_buffer_size(octets)?;
+    }
+    let stream = socket.connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+fn is_secure(url: &Url) -> bool {
+    matches!(url.scheme(), "wss" | "https")
+}
+
+/// The host of `url` as it stands there, and as a name to be resolved.
+fn host_of(url: &Url) -> Result<(Host<&str>, String), NoConnection> {
+    let no_host = || NoConnection { kind: FaultKind::Dns, what: format!("no host in {url}") };
+    let host = url.host().ok_or_else(no_host)?;
+    let name = match host {
+        Host::Domain(domain) => domain.to_owned(),
+        Host::Ipv4(address) => address.to_string(),
+        Host::Ipv6(address) => address.to_string(),
+    };
+    Ok((host, name))
 }
 
 /// Asks an HTTP proxy for a tunnel to `authority`.

@@ -6,13 +6,13 @@ mod connect;
 #[cfg(feature = "database")]
 mod database;
 mod fault;
-mod forwarder;
 pub mod frame;
 mod fuse;
 mod head;
 mod http;
 mod jwt;
 mod launch;
+mod link;
 mod pace;
 mod public_key;
 mod received;
@@ -45,10 +45,10 @@ pub use connect::SetupError;
 #[cfg(feature = "database")]
 pub use database::{Database, DatabaseFault, Meeting, Table};
 pub use fault::{Fault, FaultKind};
-pub use forwarder::Forwarder;
 pub use http::{Call, Http};
 pub use jwt::use_ring;
 pub use launch::{LaunchFault, Launched, free_port};
+pub use link::{Link, LinkBuilder};
 pub use pace::Pace;
 pub use received::{End, Missing, Next, Received, Transport};
 pub use redact::{Redactor, SecretKind, placeholders};

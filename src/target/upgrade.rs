@@ -1,5 +1,6 @@
 //! The upgrade to WebSocket, under full control: every header in its order, any version, any method.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -14,6 +15,7 @@ use super::fault::{Fault, FaultKind};
 use super::frame::RawFrame;
 use super::head::{NoHead, read_body, read_head};
 use super::http::excerpt;
+use super::link::Link;
 use super::response::Response;
 use super::socket::{Setup, Socket};
 use super::token::Token;
@@ -58,6 +60,7 @@ pub struct Upgrade<'t> {
     first: Vec<RawFrame>,
     broken: bool,
     receive_buffer: Option<u32>,
+    relay: Option<SocketAddr>,
     deadline: Duration,
 }
 
@@ -93,6 +96,7 @@ impl<'t> Upgrade<'t> {
             first: Vec::new(),
             broken: false,
             receive_buffer: None,
+            relay: None,
         }
     }
 
@@ -212,6 +216,12 @@ impl<'t> Upgrade<'t> {
         self
     }
 
+    /// By way of a fault link to the same endpoint.
+    pub const fn through(mut self, link: &Link) -> Self {
+        self.relay = Some(link.address());
+        self
+    }
+
     /// Another deadline for the answer than `limits.request_s`.
     pub const fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -259,7 +269,7 @@ impl<'t> Upgrade<'t> {
         let mut octets = octets.into_bytes();
 
         let place = self.target.turn(Origin::Backend, &self.url).await?;
-        let dialled = self.target.dialer().dial(&self.url, self.receive_buffer).await;
+        let dialled = self.target.dialer().dial(&self.url, self.receive_buffer, self.relay).await;
         let mut stream = dialled.map_err(|fault| (fault.kind, fault.what))?;
         let url = self.url.to_string();
         let request = Record::Request { method: self.method, url, headers: self.headers, body: None };

@@ -6,7 +6,7 @@ use super::launched;
 use crate::check;
 use crate::check::{Check, Context};
 use crate::model::{Finding, Judgement, Need, Stop};
-use crate::target::{Forwarder, Token};
+use crate::target::{Link, Token};
 use crate::wire::{Endpoint, ErrorCode};
 
 pub(super) static CHECK: Check = check!("independence/api-only-communication", run).needs(&[Need::Launch]);
@@ -16,7 +16,7 @@ async fn run(cx: &Context) -> Judgement {
     cx.step("starting the auth service, and the backend behind a recording proxy");
     let (auth, auth_alone) = launched::auth(cx).await.map_err(control)?;
     let upstream = SocketAddr::from((Ipv4Addr::LOCALHOST, auth.port));
-    let proxy = Forwarder::to(upstream).await.map_err(launched::harness)?;
+    let proxy = Link::to(upstream).recording().open().await?;
     let address = Url::parse(&format!("http://{}", proxy.address()))
         .map_err(|error| launched::harness(std::io::Error::other(error)))?;
     let (_backend, there) = launched::backend(&auth_alone, &address).await.map_err(control)?;
@@ -43,7 +43,7 @@ async fn run(cx: &Context) -> Judgement {
 }
 
 /// A token that was let in must have been shown to the auth service first.
-fn asked(cx: &Context, proxy: &Forwarder, token: &Token) -> Result<(), Stop> {
+fn asked(cx: &Context, proxy: &Link, token: &Token) -> Result<(), Stop> {
     let seen = || format!("{token} was let in; {} requests passed, none with it", proxy.requests().len());
     let mut evidence = cx.evidence();
     evidence.facts = proxy.requests().into_iter().map(|request| format!("passed: {request}")).collect();
