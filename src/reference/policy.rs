@@ -263,6 +263,7 @@ policy! {
         repeat_sequence = "repeat-sequence": "Uses a number of each session twice.",
         content_after_stop = "content-after-stop": "Sends a partial_result after agent_stopped.",
         wrong_schema_on_one_prompt = "wrong-schema-on-one-prompt": "Tells total_steps 0 where four agents work.",
+        drops_on_stall = "drops-on-stall": "Drops partial_result while a ping has not been answered for 50 ms.",
         never_degraded = "never-degraded": "Does not announce that it degrades.",
     }
     /// How the services answer HTTP.

@@ -14,12 +14,16 @@ use super::frames::{self, Incoming, Opcode, Reader, Violation};
 use super::session::{Close, Entry, Next};
 use super::socket::{Parting, Writer};
 use super::{Backend, dispatch, outbound};
+use crate::wire::Kind;
 
 /// Between two pings of an environment that pings often.
 const CHATTY: Duration = Duration::from_millis(100);
 
 /// How long a message waits for the one that it is swapped with.
 const SWAP_WAIT: Duration = Duration::from_millis(100);
+
+/// A peer that has not answered a ping for so long is slow.
+const SLOW_PEER: Duration = Duration::from_millis(50);
 
 /// How long a message that is being written may delay a Close.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -241,6 +245,7 @@ impl<'a> Line<'a> {
                     };
                     self.taken.notify_one();
                     match next {
+                        Next::Message(entry) if self.loses(&entry) => continue,
                         Next::Message(entry) => timeout(stuck, writer.message(&entry)).await,
                         Next::Close(close) => return Written::Close(close),
                         Next::Nothing => {
@@ -258,6 +263,13 @@ impl<'a> Line<'a> {
                 return Written::Dead;
             }
         }
+    }
+
+    /// Whether a defect keeps this message from a peer that is slow to answer a ping.
+    fn loses(&self, entry: &Entry) -> bool {
+        self.backend.site.policy().runs.drops_on_stall.on()
+            && entry.message.kind == Kind::PartialResult
+            && self.unanswered_since().is_some_and(|since| since.elapsed() > SLOW_PEER)
     }
 
     fn next_pong(&self) -> Option<Bytes> {

@@ -1,8 +1,10 @@
 //! The course of one run, as one connection saw it.
 
+use serde_json::Value;
+
 use crate::check::{Recording, Seen};
-use crate::model::{Blame, Evidence, Inconclusive, Stop};
-use crate::wire::{Kind, Message};
+use crate::model::{Blame, Evidence, Finding, Inconclusive, Stop};
+use crate::wire::{Endpoint, Kind, Message};
 
 /// Whether a message tells of a run (contract, 7.2).
 pub(super) const fn is_of_a_run(kind: &Kind) -> bool {
@@ -34,6 +36,7 @@ pub(super) fn agent(message: &Message) -> Option<&str> {
 pub(super) struct Course {
     /// Everything that bears the run's id.
     pub(super) events: Vec<Seen>,
+    run: String,
     /// Which connection.
     part: &'static str,
 }
@@ -45,7 +48,7 @@ impl Course {
     /// Inconclusive when the flow tells nothing of the part.
     pub(super) fn of(recording: &Recording, part: &'static str, run: &str) -> Result<Self, Stop> {
         let is_own = |seen: &Seen| is_of_a_run(&seen.message.kind) && seen.message.run_id() == Some(run);
-        Ok(Self { events: recording.seen(part)?.into_iter().filter(is_own).collect(), part })
+        Ok(Self { events: recording.seen(part)?.into_iter().filter(is_own).collect(), run: run.to_owned(), part })
     }
 
     /// The flow's run, on the socket that asked for it.
@@ -75,6 +78,23 @@ impl Course {
     /// The events of one agent.
     pub(super) fn segment<'c>(&'c self, name: &'c str) -> impl DoubleEndedIterator<Item = &'c Seen> {
         self.events.iter().filter(move |seen| agent(&seen.message) == Some(name))
+    }
+
+    /// What the history over REST (the part `history`) holds of the run.
+    ///
+    /// # Errors
+    /// Deviates when that is not one assistant message; inconclusive when the history was not told.
+    pub(super) fn stored(&self, recording: &Recording) -> Result<String, Stop> {
+        let run = self.run.as_str();
+        let page = recording.contract().read_body(Endpoint::ListMessages, &recording.body("history")?);
+        let messages = page.get("messages").and_then(Value::as_array).cloned().unwrap_or_default();
+        let is_own = |message: &&Value| message.pointer("/metadata/run_id").and_then(Value::as_str) == Some(run);
+        let own: Vec<_> =
+            messages.iter().filter(is_own).filter_map(|message| message.get("content")?.as_str()).collect();
+        let told = || format!("{} messages with its run_id in metadata", own.len());
+        let (expected, evidence) = ("one assistant message of the run", || recording.end_of("history"));
+        recording.holds(own.len() == 1, Finding::MissingEvent, expected, told, evidence)?;
+        Ok(own.concat())
     }
 
     /// All of it as evidence; what the connection said last where there is nothing.

@@ -131,8 +131,11 @@ pub(super) async fn until_end(socket: &mut Socket, run: &str, within: Duration) 
     }
 }
 
-/// The thread's history over REST.
-async fn history(cx: &Context, scene: &mut Scene, login: &Login, thread: &str) -> Result<(), Stop> {
+/// The thread's history over REST, as the part `history`.
+///
+/// # Errors
+/// Inconclusive when there is no answer.
+pub(super) async fn history(cx: &Context, scene: &mut Scene, login: &Login, thread: &str) -> Result<(), Stop> {
     cx.step("the history over REST");
     let call = cx.call(Endpoint::ListMessages).path_param("id", thread).query("limit", 100);
     let answer = call.bearer(&login.access).send().await?;

@@ -24,5 +24,6 @@ checks! {
     stop_stops,
     every_prompt_conforms,
     every_event_type_seen,
+    steady_under_jitter,
     frontend_names_every_event,
 }

@@ -1,25 +1,16 @@
-use serde_json::Value;
-
 use super::course::Course;
 use super::flows::PLAIN;
 use crate::check;
 use crate::check::{Check, Recording};
 use crate::model::{Finding, Judgement};
-use crate::wire::{Endpoint, Kind};
+use crate::wire::Kind;
 
 pub(super) static CHECK: Check = check!("lifecycle/stream-equals-history", judge: judge, of: &PLAIN).smoke();
 
 fn judge(recording: &Recording) -> Judgement {
     let run = recording.told("run")?;
-    let page = recording.contract().read_body(Endpoint::ListMessages, &recording.body("history")?);
-    let messages = page.get("messages").and_then(Value::as_array).cloned().unwrap_or_default();
-    let is_own = |message: &&Value| message.pointer("/metadata/run_id").and_then(Value::as_str) == Some(run);
-    let own: Vec<_> = messages.iter().filter(is_own).filter_map(|message| message.get("content")?.as_str()).collect();
     recording.step("the run's message in the history");
-    let told = || format!("{} messages with its run_id in metadata", own.len());
-    let evidence = || recording.end_of("history");
-    recording.holds(own.len() == 1, Finding::MissingEvent, "one assistant message of the run", told, evidence)?;
-    let stored = own.first().copied().unwrap_or_default();
+    let stored = Course::asked(recording)?.stored(recording)?;
 
     for part in ["asking", "second"] {
         recording.step(format!("the deltas of the {part} socket, joined"));
@@ -28,7 +19,7 @@ fn judge(recording: &Recording) -> Judgement {
         let expected = format!("the message in the history: {stored:?}");
         let streamed = deltas.concat();
         let told = || format!("{streamed:?}");
-        let finding = difference(stored, &deltas);
+        let finding = difference(&stored, &deltas);
         let is_equal = !stored.is_empty() && streamed == stored;
         recording.holds(is_equal, finding, expected, told, || course.evidence(recording))?;
     }
