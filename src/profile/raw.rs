@@ -309,9 +309,28 @@ pub(super) struct RawOutage {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawReady {
-    /// Shared budget of all steps.
+    /// Shared budget of all steps; 0 tries each once.
     #[schemars(range(min = 0, max = 3_600))]
     pub(super) within_s: Option<f64>,
+    /// Samples of health and revision, each over a new connection, that must agree.
+    #[schemars(range(min = 1, max = 100))]
+    pub(super) samples: Option<u32>,
+    /// Where the revision of what is deployed is told, and which is expected.
+    pub(super) revision: RawRevision,
+}
+
+/// Where the revision of what is deployed is told, and which is expected.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawRevision {
+    /// Asked for it (GET), instead of the health of each service.
+    pub(super) url: Option<String>,
+    /// JSON pointer into the answer's body; without it and `header`: `version`.
+    pub(super) pointer: Option<String>,
+    /// Header of the answer, instead of its body.
+    pub(super) header: Option<String>,
+    /// The revision that must be deployed; `--expect-revision` overrides it.
+    pub(super) expect: Option<String>,
 }
 
 /// What the scenario `independence` needs.

@@ -3,6 +3,7 @@
 mod credentials;
 mod network;
 mod numbers;
+mod ready;
 mod situations;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +17,7 @@ use crate::model::Effect;
 use super::diagnostic::Problem;
 use super::layers::{Layers, plain_reason};
 use super::raw::{RawBinding, RawConsent, RawEffect, RawEnvironment, RawGate, RawProfile, RawUsers};
-use super::resolved::{Environment, GateSettings, Profile, Ready, Users};
+use super::resolved::{Environment, GateSettings, Profile, Users};
 use super::shape::did_you_mean;
 use super::tree::{Node, Path, Span};
 
@@ -56,7 +57,7 @@ impl<'a> Resolver<'a> {
         self.check_prompts(&raw.prompts);
         let thresholds = self.thresholds(&raw.thresholds);
         let limits = self.limits(&raw.limits);
-        let within = self.seconds("ready.within_s", raw.ready.within_s);
+        let ready = self.ready(raw.ready);
         let independence = self.independence(raw.independence);
         let gate = self.gate(raw.gate, raw.origin);
         Some(Profile {
@@ -79,7 +80,7 @@ impl<'a> Resolver<'a> {
             prompts: raw.prompts,
             thresholds: thresholds?,
             limits: limits?,
-            ready: Ready { within: within? },
+            ready: ready?,
             independence: independence?,
             browser: raw.browser.command,
             gate: gate?,

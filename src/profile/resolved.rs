@@ -341,8 +341,34 @@ pub struct Limits {
 /// What must be true before the checks begin.
 #[derive(Clone, Debug)]
 pub struct Ready {
-    /// Shared budget of all steps.
+    /// Shared budget of all steps; zero tries each once.
     pub within: Duration,
+    /// Samples of health and revision, each over a new connection, that must agree.
+    pub samples: usize,
+    /// Where the revision is told, and which is expected.
+    pub revision: Revision,
+}
+
+/// The revision of what is deployed.
+#[derive(Clone, Debug)]
+pub struct Revision {
+    /// Asked for it, instead of the health of each service.
+    pub url: Option<Url>,
+    /// Where the answer tells it.
+    pub place: RevisionPlace,
+    /// The one that must be deployed.
+    pub expect: Option<String>,
+}
+
+/// Where an answer tells the revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RevisionPlace {
+    /// The contract's `version` of a health answer.
+    Version,
+    /// A JSON pointer into its body.
+    Pointer(String),
+    /// One of its headers.
+    Header(String),
 }
 
 /// What `independence` needs.

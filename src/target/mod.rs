@@ -14,6 +14,7 @@ mod jwt;
 mod launch;
 mod link;
 mod pace;
+mod probe;
 mod public_key;
 mod received;
 mod redact;
@@ -36,8 +37,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc2822;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit};
 use url::Url;
 
@@ -50,6 +49,7 @@ pub use jwt::use_ring;
 pub use launch::{LaunchFault, Launched, free_port};
 pub use link::{Link, LinkBuilder};
 pub use pace::Pace;
+pub use probe::{Certificate, NoWay, TlsFacts, Way, authority, health_of};
 pub use received::{End, Missing, Next, Received, Transport};
 pub use redact::{Redactor, SecretKind, placeholders};
 pub use response::Response;
@@ -66,7 +66,7 @@ use self::http::Clients;
 use self::token::Signer;
 use crate::model::{Blame, CheckId, Entry, Inconclusive, Origin, Stop};
 use crate::profile::{self, Profile, Urls};
-use crate::wire::{Contract, Endpoint, WsConfig, read_timestamp};
+use crate::wire::{Contract, Endpoint, WsConfig};
 
 /// The environment under test, and everything a run shares about it.
 pub struct Target {
@@ -221,19 +221,8 @@ impl Target {
     pub async fn clock_offset(&self, recorder: &Recorder) -> Result<f64, Stop> {
         let ask = || async {
             let answer = self.http(recorder).call(Endpoint::AuthHealth).send().await?;
-            let body = answer.logical_body(&self.contract, Endpoint::AuthHealth);
-            let stated = body
-                .as_ref()
-                .and_then(|body| read_timestamp(body.get("timestamp")?, self.contract.timestamp_forms()))
-                .map(|(seconds, _)| seconds);
-            // `Date` is cut to whole seconds: on average it is half a second late.
-            let date = || {
-                let date = OffsetDateTime::parse(answer.header("date")?, &Rfc2822).ok()?;
-                Some(date.unix_timestamp() as f64 + 0.5)
-            };
-            let theirs = stated.or_else(date).ok_or_else(|| self.unusable(&answer, "auth's health tells no time"))?;
-            let ours = now() - answer.received.elapsed().as_secs_f64() - answer.took().as_secs_f64() / 2.0;
-            Ok::<_, Stop>(theirs - ours)
+            self.skew(&answer, Endpoint::AuthHealth)
+                .ok_or_else(|| self.unusable(&answer, "auth's health tells no time"))
         };
         self.clock_offset.get_or_try_init(ask).await.copied()
     }
@@ -329,12 +318,7 @@ impl Target {
 
     /// Whether `origin` answers its health at all.
     async fn probe(&self, origin: Origin) -> Result<(), String> {
-        let endpoint = match origin {
-            Origin::Auth => Endpoint::AuthHealth,
-            Origin::Backend => Endpoint::BackendHealth,
-            Origin::Frontend => Endpoint::FrontendHealth,
-        };
-        let path = self.contract.endpoint(endpoint).map_or("/", |(_, path)| path);
+        let path = self.contract.endpoint(health_of(origin)).map_or("/", |(_, path)| path);
         let base = self.profile.urls.of(origin).map_or("", |url| url.as_str().trim_end_matches('/'));
         self.clients.probe(&format!("{base}{path}"), self.profile.limits.connect).await
     }

@@ -80,7 +80,11 @@ fn profile(port: u16) -> Profile {
             fresh_connections: 1,
             raw_frames: true,
         },
-        ready: Ready { within: SOON },
+        ready: Ready {
+            within: SOON,
+            samples: 1,
+            revision: Revision { url: None, place: RevisionPlace::Version, expect: None },
+        },
         independence: Independence {
             launch_auth: None,
             launch_backend: None,
