@@ -40,6 +40,8 @@ pub(super) enum Command {
     Run(RunArgs),
     /// Show what a run with a profile would do, and what it could not verify.
     Plan(PlanArgs),
+    /// Try each step of the way to an environment, and tell what a run could not verify.
+    Doctor(DoctorArgs),
     /// List the checks.
     List(ListArgs),
     /// Show the page of a check.
@@ -106,6 +108,9 @@ pub(super) struct RunArgs {
     /// Seed of everything random [default: drawn, and told].
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
+    /// The revision that must be deployed [default: the profile's `ready.revision.expect`].
+    #[arg(long, value_name = "REV", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(super) expect_revision: Option<String>,
     /// End at the first gating deviation.
     #[arg(long)]
     pub(super) fail_fast: bool,
@@ -154,6 +159,26 @@ pub(super) struct PlanArgs {
     pub(super) profile: ProfileArgs,
     #[command(flatten)]
     pub(super) selection: SelectionArgs,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DoctorArgs {
+    #[command(flatten)]
+    pub(super) profile: ProfileArgs,
+    #[command(flatten)]
+    pub(super) selection: SelectionArgs,
+    /// The revision that must be deployed [default: the profile's `ready.revision.expect`].
+    #[arg(long, value_name = "REV", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(super) expect_revision: Option<String>,
+    /// Text or JSON.
+    #[arg(long, value_enum, default_value_t = DoctorFormat::Text)]
+    pub(super) format: DoctorFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum DoctorFormat {
+    Text,
+    Json,
 }
 
 #[derive(Args, Debug)]

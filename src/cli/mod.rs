@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod args;
+mod doctor;
 mod explain;
 mod interrupt;
 mod list;
@@ -47,6 +48,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Run(args) => run::run(args, color),
         Command::Plan(args) => plan::plan(args, color),
+        Command::Doctor(args) => doctor::doctor(args, color),
         Command::List(args) => list::list(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Profile(command) => profile_command(command, color),

@@ -4,9 +4,11 @@ use std::io::{self, Write as _};
 
 use super::args::{Color, PlanArgs};
 use super::run::prepare;
-use crate::check::Waits;
+use crate::check::{Check, Waits};
 use crate::engine::{Known, obstacle};
-use crate::model::{Effect, ExitCode, Need};
+use crate::model::{Effect, ExitCode, Need, NotVerified};
+use crate::profile::Profile;
+use crate::wire::Contract;
 
 pub(super) fn plan(args: PlanArgs, color: Color) -> anyhow::Result<ExitCode> {
     let prepared = match prepare(&args.profile, &args.selection, 1, color)? {
@@ -14,8 +16,7 @@ pub(super) fn plan(args: PlanArgs, color: Color) -> anyhow::Result<ExitCode> {
         Err(code) => return Ok(code),
     };
     let profile = &prepared.loaded.profile;
-    let (config, _) = prepared.contract.ws_config(&serde_json::Value::Null);
-    let known = Known { config, publishes_keys: true };
+    let known = unasked(&prepared.contract);
     let mut table = super::table(["check", "effects", "waits", "would be"]);
     let mut not_verified = 0;
     for check in &prepared.selected.checks {
@@ -41,4 +42,15 @@ pub(super) fn plan(args: PlanArgs, color: Color) -> anyhow::Result<ExitCode> {
         prepared.selected.not_selected
     )?;
     Ok(if prepared.selected.checks.is_empty() { ExitCode::NothingVerified } else { ExitCode::Conforms })
+}
+
+/// Why `check` would not be tried, as far as profile and contract tell.
+pub(super) fn not_verified(check: &Check, profile: &Profile, contract: &Contract) -> Option<NotVerified> {
+    obstacle(check, profile, &unasked(contract))
+}
+
+/// What is known of a target that nobody has asked.
+fn unasked(contract: &Contract) -> Known {
+    let (config, _) = contract.ws_config(&serde_json::Value::Null);
+    Known { config, publishes_keys: true }
 }

@@ -31,10 +31,13 @@ pub(super) fn run(args: RunArgs, color: Color) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::Report);
         }
     };
-    let prepared = match prepare(&args.profile, &args.selection, seed, color)? {
+    let mut prepared = match prepare(&args.profile, &args.selection, seed, color)? {
         Ok(prepared) => prepared,
         Err(code) => return Ok(code),
     };
+    if let Some(revision) = args.expect_revision {
+        prepared.loaded.profile.ready.revision.expect = Some(revision);
+    }
     let profile = &prepared.loaded.profile;
     let facts = Arc::new(RunFacts {
         id: run_id(),
@@ -75,6 +78,7 @@ pub(super) fn run(args: RunArgs, color: Color) -> anyhow::Result<ExitCode> {
         }
         let options = RunOptions {
             jobs: args.jobs.unwrap_or(profile.pace.jobs),
+            readiness: true,
             timeout: args.timeout.map_or(profile.limits.run, Duration::from_secs),
             fail_fast: args.fail_fast,
             repeat: args.repeat,

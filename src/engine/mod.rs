@@ -2,11 +2,13 @@
 
 mod judges;
 mod preflight;
+mod ready;
 mod run;
 mod schedule;
 mod unit;
 mod users;
 
 pub use preflight::{Known, obstacle};
+pub use ready::{Grade, Step, survey};
 pub use run::{RunOptions, run};
 pub use schedule::{Selected, Selection, SelectionError, SuiteChoice, matcher};

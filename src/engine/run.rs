@@ -11,12 +11,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::judges::Judges;
 use super::preflight::{Known, obstacle};
+use super::ready::{After, Revisions, look_again, ready};
 use super::schedule::{PHASES, Selected};
 use super::unit::{Judged, Unit};
 use super::users::UserPool;
 use crate::check::{Body, Check, Waits};
 use crate::model::{
-    Blame, CheckId, Event, Gate, Group, Inconclusive, Judgement, Level, Outcome, RunFacts, RunResult, Sink, Stop,
+    Blame, CheckId, Event, Gate, Group, Inconclusive, Judgement, Level, NotReady, Outcome, RunFacts, RunResult, Sink, Stop,
     Totals, Verdict,
 };
 use crate::target::Target;
@@ -36,6 +37,8 @@ pub struct RunOptions {
     pub required: BTreeSet<CheckId>,
     /// Checks side by side; 0 means no bound.
     pub jobs: usize,
+    /// Whether the environment is asked whether it is ready, before and after; one that was started for the run is.
+    pub readiness: bool,
     /// Deadline of the run.
     pub timeout: Duration,
     /// Ends the run at the first gating deviation.
@@ -71,15 +74,50 @@ struct Finished {
 struct Ledger<'a> {
     options: &'a RunOptions,
     sinks: &'a mut [&'a mut dyn Sink],
+    /// The options' facts, and the revision once it is known.
+    facts: Arc<RunFacts>,
+    /// What was deployed when the environment was ready.
+    revisions: Option<Revisions>,
+    not_ready: Option<Arc<NotReady>>,
     outcomes: BTreeMap<CheckId, Arc<Outcome>>,
     panicked: bool,
     gated: bool,
 }
 
-impl Ledger<'_> {
+impl<'a> Ledger<'a> {
+    fn new(options: &'a RunOptions, sinks: &'a mut [&'a mut dyn Sink]) -> Self {
+        Self {
+            facts: Arc::clone(&options.facts),
+            options,
+            sinks,
+            revisions: None,
+            not_ready: None,
+            outcomes: BTreeMap::new(),
+            panicked: false,
+            gated: false,
+        }
+    }
+
     fn tell(&mut self, event: &Event) {
         for sink in self.sinks.iter_mut() {
             sink.on(event);
+        }
+    }
+
+    /// The environment is ready, and of these revisions.
+    fn ready(&mut self, revisions: Revisions) {
+        self.facts = Arc::new(RunFacts { revision: revisions.text(), ..self.facts.as_ref().clone() });
+        self.revisions = Some(revisions);
+        self.tell(&Event::Ready(Arc::clone(&self.facts)));
+    }
+
+    /// Every check without a verdict has this one cause.
+    fn rest(&mut self, cause: &Inconclusive) {
+        for check in self.options.selected.checks.iter().copied() {
+            if !self.outcomes.contains_key(&check.id) {
+                let verdict = Judgement::Err(cause.clone().into()).into();
+                self.finish(Finished::at_once(check, verdict));
+            }
         }
     }
 
@@ -115,49 +153,71 @@ impl Ledger<'_> {
 /// `RunFinished` is the last event whatever happens: an interrupt, a deadline, a panic in a check.
 pub async fn run<'a>(options: &'a RunOptions, sinks: &'a mut [&'a mut dyn Sink]) -> Arc<RunResult> {
     let began = Instant::now();
-    let mut ledger = Ledger { options, sinks, outcomes: BTreeMap::new(), panicked: false, gated: false };
+    let mut ledger = Ledger::new(options, sinks);
     ledger.tell(&Event::RunStarted(Arc::clone(&options.facts)));
 
     let end = began + options.timeout;
-    let judged = tokio::select! {
+    let mut judged = tokio::select! {
         () = options.interrupt.cancelled() => End::Interrupted,
-        end = tokio::time::timeout_at(end.into(), phases(options, &mut ledger)) => match end {
+        end = tokio::time::timeout_at(end.into(), whole(options, &mut ledger)) => match end {
             Ok(()) => End::Whole,
             Err(_) => End::OutOfTime,
         },
     };
     if judged == End::OutOfTime {
         let what = format!("the run's limit of {:.0} s was over first", options.timeout.as_secs_f64());
-        for check in options.selected.checks.iter().copied() {
-            if !ledger.outcomes.contains_key(&check.id) {
-                let verdict = Judgement::Err(Inconclusive::new(Blame::Target, what.clone()).into()).into();
-                ledger.finish(Finished::at_once(check, verdict));
-            }
-        }
+        ledger.rest(&Inconclusive::new(Blame::Target, what));
     }
+    let after = match &ledger.revisions {
+        Some(before) if judged != End::Interrupted => tokio::select! {
+            () = options.interrupt.cancelled() => {
+                judged = End::Interrupted;
+                After::default()
+            }
+            after = look_again(&options.target, before) => after,
+        },
+        _ => After::default(),
+    };
 
     let order = options.selected.checks.iter().map(|check| check.id);
-    let outcomes: Vec<_> = order.filter_map(|id| ledger.outcomes.get(&id).cloned()).collect();
+    let outcomes = order.filter_map(|id| ledger.outcomes.get(&id).cloned()).map(|outcome| after.outcome(outcome));
+    let outcomes: Vec<_> = outcomes.collect();
     let interrupted = judged == End::Interrupted;
-    let gate = Gate { interrupted, internal_error: ledger.panicked, unreachable: options.target.unreachable() };
+    let unreachable = options.target.unreachable() || ledger.not_ready.is_some() || after.unsettled();
+    let gate = Gate { interrupted, internal_error: ledger.panicked, unreachable };
     let result = Arc::new(RunResult {
-        facts: Arc::clone(&options.facts),
+        facts: Arc::clone(&ledger.facts),
         totals: Totals::of(outcomes.iter().map(AsRef::as_ref), options.facts.not_selected),
         exit_code: gate.exit_code(outcomes.iter().map(AsRef::as_ref)),
         outcomes,
         duration: began.elapsed(),
         interrupted,
-        remarks: remarks(options),
+        not_ready: ledger.not_ready.clone(),
+        remarks: after.remarks().chain(remarks(options)).collect(),
     });
     ledger.tell(&Event::RunFinished(Arc::clone(&result)));
     result
 }
 
+/// Readiness, then every phase. What is not ready is not judged: each check has that one cause.
+async fn whole(options: &RunOptions, ledger: &mut Ledger<'_>) {
+    if options.readiness && !options.selected.checks.is_empty() {
+        match ready(&options.target, |why| ledger.tell(&Event::Waiting(Arc::new(why)))).await {
+            Ok(revisions) => ledger.ready(revisions),
+            Err(why) => {
+                ledger.rest(&Inconclusive::from(&*why));
+                ledger.not_ready = Some(Arc::new(*why));
+                return;
+            }
+        }
+    }
+    phases(options, ledger).await;
+}
+
 /// What a person should know beside the verdicts.
-fn remarks(options: &RunOptions) -> Vec<String> {
+fn remarks(options: &RunOptions) -> impl Iterator<Item = String> {
     let short = options.target.redactor().too_short();
-    let secrets = short.iter().map(|kind| format!("a {kind} of under 8 characters is not searched for in reports"));
-    secrets.collect()
+    short.into_iter().map(|kind| format!("a {kind} of under 8 characters is not searched for in reports"))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{CheckId, ExitCode, Outcome, Scenario, Totals};
+use super::{CheckId, ExitCode, NotReady, Outcome, Scenario, Totals};
 
 /// Facts of a run that do not change while it goes on.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ pub struct RunFacts {
     pub selection: String,
     /// Wall-clock time of the start.
     pub started: SystemTime,
-    /// Revision of what is deployed, where the user named it.
+    /// Revision of what is deployed, as the environment tells it; known once it is ready.
     pub revision: Option<String>,
     /// Version of the tool.
     pub tool_version: &'static str,
@@ -41,6 +41,10 @@ pub struct RunFacts {
 pub enum Event {
     /// First.
     RunStarted(Arc<RunFacts>),
+    /// The environment is not ready yet, and is asked again.
+    Waiting(Arc<NotReady>),
+    /// The environment is ready; the facts tell its revision now.
+    Ready(Arc<RunFacts>),
     /// Before a scenario's first check.
     ScenarioStarted(Scenario),
     /// A check took its users and its turn.
@@ -54,7 +58,7 @@ pub enum Event {
 /// The end of a run.
 #[derive(Clone, Debug)]
 pub struct RunResult {
-    /// What was known at its start.
+    /// What was known when the environment was ready.
     pub facts: Arc<RunFacts>,
     /// One outcome a planned check that was reached, in registry order.
     pub outcomes: Vec<Arc<Outcome>>,
@@ -66,6 +70,8 @@ pub struct RunResult {
     pub exit_code: ExitCode,
     /// Interrupted before every planned check was judged.
     pub interrupted: bool,
+    /// Why nothing was judged, when the environment was not ready.
+    pub not_ready: Option<Arc<NotReady>>,
     /// What a person should know beside the verdicts ("2 of 10 users").
     pub remarks: Vec<String>,
 }

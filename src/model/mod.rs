@@ -6,6 +6,7 @@ mod event;
 mod history;
 mod judgement;
 mod outcome;
+mod ready;
 
 pub use check_id::{CheckId, Scenario};
 pub use declaration::{Effect, Group, Level, Need, Priority, Suite, Trigger};
@@ -15,3 +16,4 @@ pub use judgement::{
     Blame, Conforms, Deviation, Evidence, Finding, Inconclusive, Judgement, NotVerified, Observation, Stop,
 };
 pub use outcome::{ExitCode, Gate, Outcome, Totals, Verdict};
+pub use ready::NotReady;

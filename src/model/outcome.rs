@@ -118,7 +118,8 @@ pub struct Gate {
     pub interrupted: bool,
     /// The engine lost a check to a panic of its own.
     pub internal_error: bool,
-    /// Every origin that was asked could not be reached.
+    /// The environment was not ready or could not be reached, became another revision, or was left unwell: what
+    /// conforms says nothing about what is deployed now.
     pub unreachable: bool,
 }
 

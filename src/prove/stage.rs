@@ -183,6 +183,7 @@ impl Stage {
             selected: Selected { checks: checks.to_vec(), not_selected: 0 },
             required: BTreeSet::new(),
             jobs: 16,
+            readiness: false,
             timeout: Duration::from_secs(120),
             fail_fast,
             repeat: 1,

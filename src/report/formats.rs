@@ -229,6 +229,7 @@ pub(super) fn run() -> RunResult {
         outcomes,
         duration: Duration::from_millis(12_340),
         interrupted: false,
+        not_ready: None,
         remarks: vec!["2 of 10 users".into()],
     }
 }

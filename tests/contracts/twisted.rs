@@ -52,6 +52,7 @@ fn the_checks_conform_on_a_contract_of_other_names() {
             selected: Selected { checks, not_selected: 0 },
             required: BTreeSet::new(),
             jobs: 8,
+            readiness: true,
             timeout: Duration::from_secs(120),
             fail_fast: false,
             repeat: 1,

@@ -29,8 +29,9 @@ pub fn render(result: &RunResult) -> String {
         report.add_testsuite(suite(row.scenario.slug(), &format!(": {}", row.scenario.title()), cases, result));
     }
     if let Some(why) = incomplete(result) {
+        let kind = result.not_ready.as_ref().map_or("harness", |why| why.blame.slug());
         let mut case =
-            TestCase::error("run/completed The run came to its end", Duration::ZERO, "harness", &attribute(&why));
+            TestCase::error("run/completed The run came to its end", Duration::ZERO, kind, &message_of(&why));
         case.classname = Some(classname(facts, "run"));
         set_text(&mut case, &why);
         report.add_testsuite(suite("run", "", vec![case], result));

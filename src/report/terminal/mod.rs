@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::group::Kind;
 use super::text::{self, REFERENCE, plural, visible};
-use crate::model::{CheckId, Event, ExitCode, Outcome, RunFacts, RunResult, Scenario, Sink, Totals, Verdict};
+use crate::model::{CheckId, Event, ExitCode, NotReady, Outcome, RunFacts, RunResult, Scenario, Sink, Totals, Verdict};
 
 pub use summary::{block, summary};
 
@@ -87,6 +87,7 @@ pub struct Terminal {
     facts: Option<Arc<RunFacts>>,
     running: Vec<CheckId>,
     totals: Totals,
+    waited: Option<String>,
 }
 
 impl Terminal {
@@ -103,7 +104,7 @@ impl Terminal {
     /// Writes to `out`, and draws the bar on `target`; with a hidden one, lines stand for it.
     pub fn to(out: Box<dyn Write + Send>, look: Look, target: ProgressDrawTarget) -> Self {
         let bar = ProgressBar::with_draw_target(None, target);
-        Self { out, look, bar, facts: None, running: Vec::new(), totals: Totals::default() }
+        Self { out, look, bar, facts: None, running: Vec::new(), totals: Totals::default(), waited: None }
     }
 
     /// The progress bar, hidden or not: whoever writes to the terminal meanwhile does so in its `suspend`.
@@ -141,6 +142,23 @@ impl Terminal {
         }
         if !self.bar.is_hidden() {
             self.bar.enable_steady_tick(Duration::from_millis(500));
+        }
+    }
+
+    /// Each obstacle once: what changes is told, not that it lasts.
+    fn waiting(&mut self, why: &NotReady) {
+        let line = format!("waiting for {} of {}: {}", why.step, why.subject, visible(&text::clip(&why.seen, 160)));
+        self.bar.set_message(line.clone());
+        if self.look.verbosity > Verbosity::Quiet && self.waited.replace(line.clone()).as_ref() != Some(&line) {
+            self.print(&format!("{}\n", self.look.dim(&line)));
+        }
+    }
+
+    fn ready(&mut self, facts: &Arc<RunFacts>) {
+        self.facts = Some(Arc::clone(facts));
+        self.bar.set_message("");
+        if let Some(revision) = facts.revision.as_deref().filter(|_| self.look.verbosity > Verbosity::Quiet) {
+            self.print(&format!("{}\n", self.look.dim(&format!("revision {}", visible(revision)))));
         }
     }
 
@@ -208,6 +226,8 @@ impl Sink for Terminal {
     fn on(&mut self, event: &Event) {
         match event {
             Event::RunStarted(facts) => self.started(facts),
+            Event::Waiting(why) => self.waiting(why),
+            Event::Ready(facts) => self.ready(facts),
             Event::ScenarioStarted(scenario) => self.scenario(*scenario),
             Event::CheckStarted(id) => {
                 self.running.push(*id);

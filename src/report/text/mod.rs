@@ -106,8 +106,11 @@ pub fn headline(totals: &Totals) -> String {
     line
 }
 
-/// What cut a run short, if anything did.
+/// What cut a run short or kept it from beginning, if anything did.
 pub fn interruption(result: &RunResult) -> Option<String> {
+    if let Some(why) = &result.not_ready {
+        return Some(visible(&format!("{why} (nothing was judged)")).into_owned());
+    }
     result.interrupted.then(|| {
         let judged = thousands(result.outcomes.len());
         let planned = plural(result.facts.planned.len(), "planned check", "planned checks");
@@ -121,7 +124,7 @@ pub fn exit(code: ExitCode) -> String {
         ExitCode::Conforms => "nothing that gates deviates, and every required check was judged",
         ExitCode::Deviation => "at least one check that gates deviates",
         ExitCode::Usage => "the command line or the profile is wrong",
-        ExitCode::Inconclusive => "a required check is inconclusive, or the environment could not be reached",
+        ExitCode::Inconclusive => "a required check is inconclusive, or the environment was not ready or did not stay as it was",
         ExitCode::NothingVerified => "nothing was verified, or a required check was not",
         ExitCode::Report => "a report could not be written, or would have leaked a secret",
         ExitCode::Internal => "the checker itself failed",

@@ -1,0 +1,170 @@
+//! `netra-check doctor`: every step of a run's way to its target, once, and what this machine and
+//! this profile can bear.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write as _};
+use std::sync::Arc;
+
+use rustix::process::{Resource, getrlimit};
+use serde::Serialize;
+
+use super::args::{Color, DoctorArgs, DoctorFormat};
+use super::plan::not_verified;
+use super::run::{Prepared, prepare};
+use crate::engine::{Grade, Step, survey};
+use crate::model::ExitCode;
+use crate::profile::{Pace, Profile};
+use crate::report::text::{plural, thousands, visible};
+use crate::target::Target;
+
+/// Files that are open beside the connections: standard streams, reports, the runtime.
+const FILES_BESIDE: u64 = 64;
+/// Connections where the pace bounds none: what the checks open at their widest.
+const CONNECTIONS_UNBOUND: u64 = 1_000;
+/// Seconds that a closed connection keeps its port (TIME_WAIT).
+const PORT_KEPT_S: u64 = 60;
+/// What Linux gives out as ports, where `/proc` does not tell.
+const PORTS: &str = "32768\t60999";
+
+/// The report of a doctor, version 1.
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    profile: &'a str,
+    contract: &'a str,
+    steps: &'a [Line],
+    exit_code: u8,
+}
+
+#[derive(Serialize)]
+struct Line {
+    step: &'static str,
+    subject: String,
+    grade: &'static str,
+    seen: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+pub(super) fn doctor(args: DoctorArgs, color: Color) -> anyhow::Result<ExitCode> {
+    let mut prepared = match prepare(&args.profile, &args.selection, 1, color)? {
+        Ok(prepared) => prepared,
+        Err(code) => return Ok(code),
+    };
+    if let Some(revision) = args.expect_revision {
+        prepared.loaded.profile.ready.revision.expect = Some(revision);
+    }
+    let text = args.format == DoctorFormat::Text;
+    let mut out = anstream::AutoStream::new(io::stdout(), color.into());
+    let mut lines = Vec::new();
+    let mut broken: io::Result<()> = Ok(());
+    let mut tell = |step: Step| {
+        if text && broken.is_ok() {
+            broken = write_step(&mut out, &step);
+        }
+        let Step { name, subject, grade, seen, next } = step;
+        lines.push(Line { step: name, subject, grade: grade.slug(), seen, next });
+    };
+    examine(&prepared, &mut tell)?;
+    broken?;
+    let failed = lines.iter().filter(|line| line.grade == Grade::Fail.slug()).count();
+    let warned = lines.iter().filter(|line| line.grade == Grade::Warn.slug()).count();
+    let code = if failed > 0 { ExitCode::Inconclusive } else { ExitCode::Conforms };
+    if text {
+        let fine = lines.len() - failed - warned;
+        writeln!(out, "\n{fine} ok, {}, {failed} failed", plural(warned, "warning", "warnings"))?;
+        let verdict = if failed > 0 { "a run would not begin" } else { "a run can begin" };
+        writeln!(out, "exit {}: {verdict}", code.code())?;
+    } else {
+        let (profile, contract) = (&*prepared.loaded.profile.name, prepared.contract.name());
+        let document = Document { version: 1, profile, contract, steps: &lines, exit_code: code.code() };
+        writeln!(out, "{:#}", serde_json::to_value(&document)?)?;
+    }
+    if let Some(local) = prepared.local {
+        local.stop();
+    }
+    Ok(code)
+}
+
+/// The target, then this machine, then the profile.
+fn examine(prepared: &Prepared, tell: &mut dyn FnMut(Step)) -> anyhow::Result<()> {
+    let profile = &prepared.loaded.profile;
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        let target = Target::new(Arc::new(profile.clone()), Arc::clone(&prepared.contract), "doctor", 1)?;
+        survey(&target, tell).await;
+        anyhow::Ok(())
+    })?;
+    tell(Step::ok("contract", prepared.contract.name(), "in use; `contract` of the profile names another"));
+    files(&profile.pace, tell);
+    ports(&profile.pace, tell);
+    unverified(prepared, profile, tell);
+    Ok(())
+}
+
+fn files(pace: &Pace, tell: &mut dyn FnMut(Step)) {
+    let limit = getrlimit(Resource::Nofile);
+    let told = |limit: Option<u64>| limit.map_or("no limit".to_owned(), |limit| thousands(limit as usize));
+    let need = FILES_BESIDE + if pace.connections == 0 { CONNECTIONS_UNBOUND } else { pace.connections as u64 };
+    let seen = format!(
+        "{} (soft, raised as far as may be), {} (hard); this pace needs {}",
+        told(limit.current),
+        told(limit.maximum),
+        thousands(need as usize)
+    );
+    tell(match limit.current {
+        Some(soft) if soft < need => {
+            Step::warn("limits", "open files", seen, "raise the hard limit (`ulimit -Hn`), or lower `pace.connections`")
+        }
+        _ => Step::ok("limits", "open files", seen),
+    });
+}
+
+fn ports(pace: &Pace, tell: &mut dyn FnMut(Step)) {
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_else(|_| PORTS.into());
+    let mut ends = range.split_whitespace().filter_map(|end| end.parse::<u64>().ok());
+    let (Some(first), Some(last)) = (ends.next(), ends.next()) else { return };
+    let ports = last.saturating_sub(first) + 1;
+    // Each request may need a connection of its own, and a closed one keeps its port for a while.
+    let need = u64::from(pace.requests_per_s) * PORT_KEPT_S + pace.connections as u64;
+    let seen = format!(
+        "{} for each destination; this pace needs at most {}",
+        thousands(ports as usize),
+        if need == 0 { "what the checks open: it has no bound".into() } else { thousands(need as usize) }
+    );
+    tell(match ports < need {
+        true => Step::warn("limits", "ports", seen, "widen `net.ipv4.ip_local_port_range`, or lower `pace.requests_per_s`"),
+        false => Step::ok("limits", "ports", seen),
+    });
+}
+
+/// What a run could not verify, each reason once.
+fn unverified(prepared: &Prepared, profile: &Profile, tell: &mut dyn FnMut(Step)) {
+    let mut reasons: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for check in &prepared.selected.checks {
+        if let Some(reason) = not_verified(check, profile, &prepared.contract) {
+            reasons.entry(reason.to_string()).or_default().push(check.id.as_str());
+        }
+    }
+    for (reason, checks) in reasons {
+        let (cause, remedy) = reason.split_once(": ").unwrap_or((&reason, "`netra-check plan` shows each check"));
+        let seen = format!("{cause} · {}: {}", plural(checks.len(), "check", "checks"), checks.join(", "));
+        tell(Step::warn("unverified", "by this profile", seen, remedy));
+    }
+}
+
+fn write_step(out: &mut impl io::Write, step: &Step) -> io::Result<()> {
+    use anstyle::{AnsiColor, Style};
+    let style = match step.grade {
+        Grade::Ok => AnsiColor::Green.on_default(),
+        Grade::Warn => AnsiColor::Yellow.on_default().bold(),
+        Grade::Fail => AnsiColor::Red.on_default().bold(),
+    };
+    let (grade, name, subject, seen) = (step.grade.slug(), step.name, &step.subject, visible(&step.seen));
+    writeln!(out, "{style}{grade:<4}{style:#}  {name:<10} {subject:<16} {seen}")?;
+    if let Some(next) = &step.next {
+        let dim = Style::new().dimmed();
+        writeln!(out, "{:34}{dim}→ {dim:#}{}", "", visible(next))?;
+    }
+    out.flush()
+}
