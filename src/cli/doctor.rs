@@ -9,11 +9,11 @@ use rustix::process::{Resource, getrlimit};
 use serde::Serialize;
 
 use super::args::{Color, DoctorArgs, DoctorFormat};
-use super::plan::not_verified;
+use super::plan::unasked;
 use super::run::{Prepared, prepare};
-use crate::engine::{Grade, Step, survey};
+use crate::engine::{Grade, Known, Step, obstacle, survey};
 use crate::model::ExitCode;
-use crate::profile::{Pace, Profile};
+use crate::profile::Pace;
 use crate::report::text::{plural, thousands, visible};
 use crate::target::Target;
 
@@ -90,15 +90,15 @@ pub(super) fn doctor(args: DoctorArgs, color: Color) -> anyhow::Result<ExitCode>
 fn examine(prepared: &Prepared, tell: &mut dyn FnMut(Step)) -> anyhow::Result<()> {
     let profile = &prepared.loaded.profile;
     let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(async {
+    let known = runtime.block_on(async {
         let target = Target::new(Arc::new(profile.clone()), Arc::clone(&prepared.contract), "doctor", 1)?;
-        survey(&target, tell).await;
-        anyhow::Ok(())
+        anyhow::Ok(survey(&target, tell).await)
     })?;
+    let known = known.unwrap_or_else(|| unasked(&prepared.contract));
     tell(Step::ok("contract", prepared.contract.name(), "in use; `contract` of the profile names another"));
     files(&profile.pace, tell);
     ports(&profile.pace, tell);
-    unverified(prepared, profile, tell);
+    unverified(prepared, &known, tell);
     Ok(())
 }
 
@@ -133,16 +133,18 @@ fn ports(pace: &Pace, tell: &mut dyn FnMut(Step)) {
         if need == 0 { "what the checks open: it has no bound".into() } else { thousands(need as usize) }
     );
     tell(match ports < need {
-        true => Step::warn("limits", "ports", seen, "widen `net.ipv4.ip_local_port_range`, or lower `pace.requests_per_s`"),
+        true => {
+            Step::warn("limits", "ports", seen, "widen `net.ipv4.ip_local_port_range`, or lower `pace.requests_per_s`")
+        }
         false => Step::ok("limits", "ports", seen),
     });
 }
 
 /// What a run could not verify, each reason once.
-fn unverified(prepared: &Prepared, profile: &Profile, tell: &mut dyn FnMut(Step)) {
+fn unverified(prepared: &Prepared, known: &Known, tell: &mut dyn FnMut(Step)) {
     let mut reasons: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for check in &prepared.selected.checks {
-        if let Some(reason) = not_verified(check, profile, &prepared.contract) {
+        if let Some(reason) = obstacle(check, &prepared.loaded.profile, known) {
             reasons.entry(reason.to_string()).or_default().push(check.id.as_str());
         }
     }

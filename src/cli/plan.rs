@@ -4,10 +4,9 @@ use std::io::{self, Write as _};
 
 use super::args::{Color, PlanArgs};
 use super::run::prepare;
-use crate::check::{Check, Waits};
+use crate::check::Waits;
 use crate::engine::{Known, obstacle};
-use crate::model::{Effect, ExitCode, Need, NotVerified};
-use crate::profile::Profile;
+use crate::model::{Effect, ExitCode, Need};
 use crate::wire::Contract;
 
 pub(super) fn plan(args: PlanArgs, color: Color) -> anyhow::Result<ExitCode> {
@@ -44,13 +43,8 @@ pub(super) fn plan(args: PlanArgs, color: Color) -> anyhow::Result<ExitCode> {
     Ok(if prepared.selected.checks.is_empty() { ExitCode::NothingVerified } else { ExitCode::Conforms })
 }
 
-/// Why `check` would not be tried, as far as profile and contract tell.
-pub(super) fn not_verified(check: &Check, profile: &Profile, contract: &Contract) -> Option<NotVerified> {
-    obstacle(check, profile, &unasked(contract))
-}
-
 /// What is known of a target that nobody has asked.
-fn unasked(contract: &Contract) -> Known {
+pub(super) fn unasked(contract: &Contract) -> Known {
     let (config, _) = contract.ws_config(&serde_json::Value::Null);
     Known { config, publishes_keys: true }
 }

@@ -53,6 +53,8 @@ impl Conduct {
 /// Limits and intervals; most are told by `/ws/config`.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// The revision that health tells.
+    pub version: String,
     /// Idle connections are pinged this often.
     pub heartbeat: Duration,
     /// Largest message in octets.
@@ -84,6 +86,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            version: env!("CARGO_PKG_VERSION").into(),
             heartbeat: Duration::from_secs(1),
             max_message_bytes: 65_536,
             max_sockets_per_user: 10,

@@ -26,7 +26,7 @@ pub fn render(result: &RunResult) -> String {
     let _ = writeln!(page, "<h1>{}</h1>", escape(&title));
     let _ = writeln!(page, "<p class=\"headline {grade}\">{}</p>", headline(&result.totals));
     if let Some(why) = interruption(result) {
-        let _ = writeln!(page, "<p class=\"headline bad\">{why}</p>");
+        let _ = writeln!(page, "<p class=\"headline bad\">{}</p>", prose(&why));
     }
     let _ = writeln!(page, "<p>{}</p>", escape(&exit(result.exit_code)));
     push_table(&mut page, result);

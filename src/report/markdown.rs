@@ -16,7 +16,7 @@ pub fn render(result: &RunResult) -> String {
         let _ = writeln!(out, "> **{REFERENCE}**\n");
     }
     if let Some(why) = interruption(result) {
-        let _ = writeln!(out, "**{why}**\n");
+        let _ = writeln!(out, "**{}**\n", prose(&why));
     }
     let _ = writeln!(out, "{}\n", exit(result.exit_code));
     push_blocks(&mut out, Kind::Deviation, result);

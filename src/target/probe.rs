@@ -84,14 +84,14 @@ impl Target {
     pub async fn way(&self, url: &Url) -> Result<Way, NoWay> {
         let began = Instant::now();
         let dialled = self.dialer().dial(url, None).await;
-        let stream =
-            dialled.map_err(|none| NoWay { kind: none.kind, what: self.redactor().redact(&none.what) })?;
+        let stream = dialled.map_err(|none| NoWay { kind: none.kind, what: self.redactor().redact(&none.what) })?;
         let proxy = self.dialer().proxy_for(&host_of(url)).map(|proxy| authority(&proxy.url));
         let tls = match &stream {
             Stream::Plain(_) => None,
             Stream::Tls(stream) => {
                 let session = stream.get_ref().1;
-                let version = session.protocol_version().map_or("unknown", |version| version.as_str().unwrap_or("unknown"));
+                let version =
+                    session.protocol_version().map_or("unknown", |version| version.as_str().unwrap_or("unknown"));
                 let own = session.peer_certificates().and_then(|chain| chain.first());
                 Some(TlsFacts { version: version.replace('_', "."), certificate: own.and_then(|der| certificate(der)) })
             }

@@ -21,6 +21,7 @@ pub(crate) fn netra_check() -> Command {
 pub(crate) struct Environment {
     _reference: Local,
     directory: TempDir,
+    profile: String,
 }
 
 impl Environment {
@@ -31,15 +32,32 @@ impl Environment {
 
     /// The same, perhaps behind TLS.
     pub(crate) fn with(switches: &[&str], tls: bool) -> Self {
+        Self::of(switches, tls, |_| ())
+    }
+
+    /// The same, whose health tells this revision.
+    pub(crate) fn of_revision(revision: &str, switches: &[&str]) -> Self {
+        Self::of(switches, false, |conduct| conduct.settings.version = revision.into())
+    }
+
+    fn of(switches: &[&str], tls: bool, change: impl FnOnce(&mut Conduct)) -> Self {
         let mut policy = Policy::default();
         for id in switches {
             assert!(policy.switch_on(id), "no switch `{id}`");
         }
-        let conduct = Conduct::new(1, Arc::new(Contract::load("netra-v1").unwrap()), policy);
+        let mut conduct = Conduct::new(1, Arc::new(Contract::load("netra-v1").unwrap()), policy);
+        change(&mut conduct);
         let reference = if tls { Local::start_over_tls(conduct, &[]) } else { Local::start(conduct, &[]) }.unwrap();
         let directory = TempDir::new().unwrap();
-        fs::write(directory.path().join("target.yaml"), reference.overrides().to_yaml("local")).unwrap();
-        Self { _reference: reference, directory }
+        let profile = reference.overrides().to_yaml("local");
+        fs::write(directory.path().join("target.yaml"), &profile).unwrap();
+        Self { _reference: reference, directory, profile }
+    }
+
+    /// The URL of a service, as its profile has it.
+    pub(crate) fn url(&self, service: &str) -> String {
+        let profile: serde_json::Value = serde_yaml::from_str(&self.profile).unwrap();
+        profile["urls"][service].as_str().unwrap().to_owned()
     }
 
     /// A file that a run of it was told to write.
@@ -49,8 +67,13 @@ impl Environment {
 
     /// `netra-check run --profile` of it.
     pub(crate) fn run(&self, args: &[&str]) -> Command {
+        self.command("run", args)
+    }
+
+    /// Another subcommand with its profile.
+    pub(crate) fn command(&self, subcommand: &str, args: &[&str]) -> Command {
         let mut command = netra_check();
-        command.current_dir(self.directory.path()).args(["run", "--profile", "target.yaml"]).args(args);
+        command.current_dir(self.directory.path()).args([subcommand, "--profile", "target.yaml"]).args(args);
         command
     }
 }

@@ -12,13 +12,14 @@ use base64::Engine as _;
 use super::environment::Environment;
 
 /// A listener on loopback that treats every connection in one way.
-struct Server {
-    address: String,
+pub(crate) struct Server {
+    pub(crate) address: String,
     ends: Arc<AtomicBool>,
 }
 
 impl Server {
-    fn start(treat: fn(TcpStream)) -> Self {
+    pub(crate) fn start(treat: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
+        let treat = Arc::new(treat);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let ends = Arc::new(AtomicBool::new(false));
@@ -28,6 +29,7 @@ impl Server {
                 if over.load(Ordering::Relaxed) {
                     break;
                 }
+                let treat = Arc::clone(&treat);
                 thread::spawn(move || treat(stream));
             }
         });

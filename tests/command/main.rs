@@ -2,6 +2,7 @@
 
 mod environment;
 mod hostile;
+mod ready;
 mod reports;
 
 use std::borrow::BorrowMut;

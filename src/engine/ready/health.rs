@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use futures_util::future::join_all;
 use url::Url;
 
-use super::way::name_of;
+use super::way::{name_of, tls_remedy};
 use super::{Obstacle, Patience};
-use crate::model::{Blame, Evidence, Origin};
+use crate::model::{Blame, Origin};
 use crate::target::{Fault, FaultKind, Recorder, Response, Target, health_of};
 
 /// Samples of one origin's health, each over a connection of its own.
@@ -34,8 +34,8 @@ impl Samples {
         Err(obstacle)
     }
 
-    /// Whether a sample shows no JSON where the contract has it; a frontend may answer every path with its page.
-    pub(super) fn is_a_page(&self) -> bool {
+    /// Whether a sample shows no JSON where the contract has it.
+    pub(super) fn is_no_health(&self) -> bool {
         self.answers.iter().flatten().any(|answer| answer.json.is_none())
     }
 
@@ -51,12 +51,12 @@ impl Samples {
         let (patience, next) = match fault.kind {
             FaultKind::NoAnswer => (
                 Patience::Silent,
-                "it takes connections and answers nothing: look at the service's log, and at what it waits for".to_owned(),
+                "it takes connections and answers nothing: look at the service's log, and at what it waits for"
+                    .to_owned(),
             ),
             FaultKind::NotInContract => (Patience::Never, "use a contract that has the call: `contract`".to_owned()),
-            FaultKind::Harness => {
-                (Patience::Never, "raise `pace.connections` or `pace.requests_per_s`".to_owned())
-            }
+            FaultKind::Harness => (Patience::Never, "raise `pace.connections` or `pace.requests_per_s`".to_owned()),
+            FaultKind::Tls => (Patience::Never, tls_remedy(&fault.what.to_lowercase(), &format!("`urls.{name}`"))),
             FaultKind::Protocol => (Patience::Wait, format!("something else listens there: correct `urls.{name}`")),
             _ => (Patience::Wait, format!("look at the service's log; correct `urls.{name}` if it is elsewhere")),
         };
@@ -74,7 +74,9 @@ impl Samples {
         let endpoint = health_of(self.origin);
         let succeeded = answer.succeeded(target.contract(), endpoint);
         let html = is_html(answer);
-        if succeeded && (!html || self.origin == Origin::Frontend) {
+        let frontend = self.origin == Origin::Frontend;
+        // An application may have its page, or nothing, where the contract has its health: it is there.
+        if (succeeded && (!html || frontend)) || (frontend && answer.status == 404) {
             return None;
         }
         let own = target.profile().urls.of(self.origin)?;
@@ -92,12 +94,13 @@ impl Samples {
         };
         let unhealthy = "wait for the service, or look at its log; `ready.within_s` is the budget".to_owned();
         Some(match answer.status {
-            // Asked again: some services ask back for what a gateway has taken away.
             200..=299 if html => obstacle(
                 Blame::Environment,
                 Patience::Never,
                 format!("captive portal: {told}, where JSON was expected"),
-                format!("open {own} in a browser: if a login page stands before it, {headers}; else correct `urls.{name}`"),
+                format!(
+                    "open {own} in a browser: if a login page stands before it, {headers}; else correct `urls.{name}`"
+                ),
             ),
             300..=399 => match foreign(answer, own) {
                 Some(elsewhere) => obstacle(
@@ -125,10 +128,18 @@ impl Samples {
                 told,
                 "lower `pace.requests_per_s`, or have the gateway let this checker pass".into(),
             ),
-            503 if answer.json.is_some() => {
-                obstacle(Blame::Target, Patience::Wait, format!("the service itself says that it is unwell: {told}"), unhealthy)
-            }
-            502..=504 => obstacle(Blame::Environment, Patience::Wait, format!("no service behind its gateway: {told}"), unhealthy),
+            503 if answer.json.is_some() => obstacle(
+                Blame::Target,
+                Patience::Wait,
+                format!("the service itself says that it is unwell: {told}"),
+                unhealthy,
+            ),
+            502..=504 => obstacle(
+                Blame::Environment,
+                Patience::Wait,
+                format!("no service behind its gateway: {told}"),
+                unhealthy,
+            ),
             404 => obstacle(
                 Blame::Environment,
                 Patience::Wait,
@@ -139,11 +150,6 @@ impl Samples {
             _ => obstacle(Blame::Target, Patience::Wait, told, format!("correct `urls.{name}` or `contract`")),
         })
     }
-}
-
-/// Evidence of the last sample that was answered.
-pub(super) fn evidence(answers: &[Result<Response, Fault>]) -> Evidence {
-    answers.iter().rev().flatten().next().map(Response::evidence).unwrap_or_default()
 }
 
 fn is_html(answer: &Response) -> bool {

@@ -53,13 +53,15 @@ fn refused(target: &Target, stop: Stop) -> Obstacle {
 
 fn obstacle(target: &Target, blame: Blame, patience: Patience) -> Obstacle {
     let method = target.profile().credentials.method;
-    Obstacle::new("login", method.slug(), blame, patience).expected("the profile's credentials are taken")
+    Obstacle::new("login", method.slug(), blame, patience).expected("a login with the profile's credentials")
 }
 
 const fn remedy(method: Method) -> &'static str {
     match method {
         Method::E2eBypass => "correct `credentials.bypass_key`, and see that the service has test logins switched on",
-        Method::Password => "correct address and password in `credentials.users`; the account must be verified and enabled",
+        Method::Password => {
+            "correct address and password in `credentials.users`; the account must be verified and enabled"
+        }
         Method::DevLogin => "the developer login is closed there: choose another `credentials.method`",
         Method::SigningKey => "correct `credentials.signing_key`: key, `algorithm`, `kid` and `subjects`",
         Method::Tokens => "put a fresh token into `credentials.tokens`",

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 
-use super::health::{Samples, evidence};
+use super::health::Samples;
 use super::way::name_of;
 use super::{Obstacle, Patience};
 use crate::model::{Blame, Evidence};
 use crate::target::{Fault, Recorder, Response, Target, health_of};
+
+const ABSENT: &str = "deploy it, or correct `--expect-revision`; a rollout may need more than `ready.within_s`";
+const HALF: &str = "half rolled out: wait for the rollout to end, or look for the replica that was left behind; \
+    a rollout may need more than `ready.within_s`";
 
 /// What every service tells of its revision.
 #[derive(Clone, Debug)]
@@ -19,30 +23,35 @@ pub(in super::super) struct Revisions(Vec<Told>);
 struct Told {
     /// An origin, or the profile's URL.
     source: String,
-    /// Revision → how many samples told it; those that told none count as `None`.
-    seen: BTreeMap<Option<String>, usize>,
-    evidence: Evidence,
+    /// Revision → how many samples told it, and the first of them; those that told none count as `None`.
+    seen: BTreeMap<Option<String>, (usize, Evidence)>,
 }
 
 impl Told {
     fn of(source: &str, answers: &[Result<Response, Fault>], read: impl Fn(&Response) -> Option<String>) -> Self {
         let mut seen = BTreeMap::new();
         for answer in answers.iter().flatten() {
-            *seen.entry(read(answer)).or_insert(0) += 1;
+            seen.entry(read(answer)).or_insert_with(|| (0, answer.evidence())).0 += 1;
         }
-        Self { source: source.to_owned(), seen, evidence: evidence(answers) }
+        Self { source: source.to_owned(), seen }
     }
 
     fn samples(&self) -> usize {
-        self.seen.values().sum()
+        self.seen.values().map(|(count, _)| count).sum()
     }
 
     /// "2.0.0 in 2, 1.9.0 in 1 of 3 samples", the most frequent first.
     fn tally(&self) -> String {
-        let mut seen: Vec<_> = self.seen.iter().collect();
+        let mut seen: Vec<_> = self.seen.iter().map(|(revision, (count, _))| (revision, count)).collect();
         seen.sort_by(|left, right| right.1.cmp(left.1));
         let each = seen.iter().map(|(revision, count)| format!("{} in {count}", revision.as_deref().unwrap_or("none")));
         format!("{} of {} samples", each.collect::<Vec<_>>().join(", "), self.samples())
+    }
+
+    /// The sample that stands out: of the rarest revision that is not `expect`.
+    fn odd(&self, expect: Option<&str>) -> Evidence {
+        let others = self.seen.iter().filter(|(revision, _)| expect.is_none() || revision.as_deref() != expect);
+        others.min_by_key(|(_, (count, _))| *count).map(|(_, (_, evidence))| evidence.clone()).unwrap_or_default()
     }
 
     fn only(&self) -> Option<&str> {
@@ -95,18 +104,13 @@ impl Revisions {
                 .expected(expected)
                 .seen(told.tally())
                 .next(next)
-                .with(told.evidence.clone())
+                .with(told.odd(expect))
         };
         if let Some(expect) = expect {
             let wrong = |told: &&Told| told.only() != Some(expect);
             if let Some(told) = self.0.iter().find(wrong) {
-                let right = told.seen.get(&Some(expect.to_owned())).copied().unwrap_or(0);
-                let next = if right == 0 {
-                    "deploy it, or correct `--expect-revision`; a rollout may need more than `ready.within_s`"
-                } else {
-                    "half rolled out: wait for the rollout to end, or look for the replica that was left behind; \
-                     a rollout may need more than `ready.within_s`"
-                };
+                let partly = told.seen.contains_key(&Some(expect.to_owned()));
+                let next = if partly { HALF } else { ABSENT };
                 return Err(obstacle(told, format!("revision {expect}"), next));
             }
             if self.0.is_empty() {
@@ -118,20 +122,17 @@ impl Revisions {
         }
         match self.0.iter().find(|told| told.seen.len() > 1) {
             None => Ok(()),
-            Some(told) => Err(obstacle(
-                told,
-                format!("one revision in {} samples", told.samples()),
-                "half rolled out: wait for the rollout to end, or look for the replica that was left behind; \
-                 a rollout may need more than `ready.within_s`",
-            )),
+            Some(told) => Err(obstacle(told, format!("one revision in {} samples", told.samples()), HALF)),
         }
     }
 
     /// The one revision, or each service's; none where none is told.
     pub(in super::super) fn text(&self) -> Option<String> {
         let first = self.0.first()?;
-        if first.seen.len() == 1 && self.0.iter().all(|told| told.seen == first.seen) {
-            return first.only().map(str::to_owned);
+        if let Some(only) = first.only()
+            && self.0.iter().all(|told| told.only() == Some(only))
+        {
+            return Some(only.to_owned());
         }
         let each = self.0.iter().map(|told| match told.only() {
             Some(revision) => format!("{} {revision}", told.source),
@@ -142,9 +143,9 @@ impl Revisions {
 
     /// Whether `later` tells another one anywhere.
     pub(super) fn differs(&self, later: &Self) -> bool {
-        let revisions = |all: &Self| -> BTreeMap<String, Vec<Option<String>>> {
+        let told = |all: &Self| -> Vec<(String, Vec<Option<String>>)> {
             all.0.iter().map(|told| (told.source.clone(), told.seen.keys().cloned().collect())).collect()
         };
-        revisions(self) != revisions(later)
+        told(self) != told(later)
     }
 }

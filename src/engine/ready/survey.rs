@@ -3,6 +3,7 @@
 use time::OffsetDateTime;
 use url::{Host, Url};
 
+use super::super::preflight::Known;
 use super::health::Samples;
 use super::revision::Revisions;
 use super::way::{Door, doors, name_of, no_way, open};
@@ -10,7 +11,7 @@ use super::{Obstacle, login, recorder};
 use crate::model::{NotReady, Origin};
 use crate::profile::Environment;
 use crate::target::{Login, Recorder, Target, Upgraded, Way, health_of};
-use crate::wire::{Carrier, Endpoint};
+use crate::wire::{Carrier, Endpoint, WsConfig};
 
 /// Skew of a clock that moves the border between a valid and an expired token noticeably, seconds.
 const NOTABLE_SKEW_S: f64 = 1.0;
@@ -61,7 +62,12 @@ impl Step {
     }
 
     /// One that did, but …
-    pub fn warn(name: &'static str, subject: impl Into<String>, seen: impl Into<String>, next: impl Into<String>) -> Self {
+    pub fn warn(
+        name: &'static str,
+        subject: impl Into<String>,
+        seen: impl Into<String>,
+        next: impl Into<String>,
+    ) -> Self {
         Self { grade: Grade::Warn, next: Some(next.into()), ..Self::ok(name, subject, seen) }
     }
 }
@@ -69,18 +75,19 @@ impl Step {
 impl From<Obstacle> for Step {
     fn from(obstacle: Obstacle) -> Self {
         let NotReady { step, subject, expected, seen, next, .. } = *obstacle.why;
-        let seen = format!("{seen} (expected {expected})");
+        let seen = format!("{seen}; expected {expected}");
         Self { name: step, subject, grade: Grade::Fail, seen, next: Some(next) }
     }
 }
 
 /// Asks everything once, and tells each step as it is made. What a failed step stands in the way of is not asked.
-pub async fn survey(target: &Target, tell: &mut dyn FnMut(Step)) {
+/// Answers with what is known of the target before the first check, where it could be asked.
+pub async fn survey(target: &Target, tell: &mut dyn FnMut(Step)) -> Option<Known> {
     let recorder = recorder(target);
     let mut shut = Vec::new();
     for door in doors(target) {
         if !through(target, &door, tell).await {
-            shut.push(door.name);
+            shut.extend(door.names);
         }
     }
     let reached = |name| !shut.contains(&name);
@@ -97,12 +104,12 @@ pub async fn survey(target: &Target, tell: &mut dyn FnMut(Step)) {
     revision(target, &recorder, &well, tell).await;
     let is_well = |origin| well.iter().any(|samples| samples.origin == origin);
     let login = if is_well(Origin::Auth) { log_in(target, &recorder, tell).await } else { None };
-    if is_well(Origin::Backend) {
-        config(target, &recorder, tell).await;
-    }
+    let config = if is_well(Origin::Backend) { config(target, &recorder, tell).await } else { None };
     if let Some(login) = login.filter(|_| reached("websocket") && reached("backend")) {
         upgrade(target, &recorder, &login, tell).await;
     }
+    let keys = if is_well(Origin::Auth) { target.jwks(&recorder).await.ok() } else { None };
+    Some(Known { config: config?, publishes_keys: keys?.is_some() })
 }
 
 /// Name, connection, TLS; whether the door is open.
@@ -190,8 +197,10 @@ fn health(target: &Target, samples: &Samples, tell: &mut dyn FnMut(Step)) -> boo
         _ => "tells several versions".into(),
     };
     let seen = format!("healthy in {count} of {count} samples, {version}");
-    tell(match samples.is_a_page() {
-        true => Step::warn("health", name, format!("a page instead of JSON; {version}"), "its health is not that of the contract"),
+    tell(match samples.is_no_health() {
+        true => {
+            Step::warn("health", name, "answers, but not with JSON health", "serve the health that the contract has")
+        }
         false => Step::ok("health", name, seen),
     });
     true
@@ -228,8 +237,10 @@ async fn revision(target: &Target, recorder: &Recorder, samples: &[Samples], tel
             let expected = expected.map_or("none is expected".to_owned(), |_| "as expected".to_owned());
             tell(Step::ok("revision", "deployed", format!("{text}, {expected}")));
         }
-        None if samples.is_empty() => {}
-        None => tell(Step::warn("revision", "deployed", "no service tells one", "say where it is told: `ready.revision`")),
+        None if samples.iter().all(|samples| samples.origin == Origin::Frontend) => {}
+        None => {
+            tell(Step::warn("revision", "deployed", "no service tells one", "say where it is told: `ready.revision`"))
+        }
     }
 }
 
@@ -254,22 +265,28 @@ async fn log_in(target: &Target, recorder: &Recorder, tell: &mut dyn FnMut(Step)
 }
 
 /// What `/ws/config` tells against its bounds.
-async fn config(target: &Target, recorder: &Recorder, tell: &mut dyn FnMut(Step)) {
-    let (name, subject) = ("config", "/ws/config");
+async fn config(target: &Target, recorder: &Recorder, tell: &mut dyn FnMut(Step)) -> Option<WsConfig> {
     let next = "the contract's defaults stand for it; `format/config-sane` judges it";
+    let mut warn = |seen: &str| tell(Step::warn("config", "/ws/config", target.redactor().redact(seen), next));
     let answer = match target.http(recorder).call(Endpoint::WsConfig).send().await {
         Ok(answer) if answer.status == 200 => answer,
-        Ok(answer) => return tell(Step::warn(name, subject, format!("HTTP {}", answer.status), next)),
-        Err(fault) => return tell(Step::warn(name, subject, fault.what, next)),
+        Ok(answer) => {
+            warn(&format!("HTTP {}", answer.status));
+            return None;
+        }
+        Err(fault) => {
+            warn(&fault.what);
+            return None;
+        }
     };
-    let (_, faults) = target.contract().ws_config(&answer.json.unwrap_or_default());
+    let (config, faults) = target.contract().ws_config(&answer.json.unwrap_or_default());
+    for fault in &faults {
+        warn(&format!("{}: {}", fault.value, fault.message));
+    }
     if faults.is_empty() {
-        return tell(Step::ok(name, subject, "every value is within its bounds"));
+        tell(Step::ok("config", "/ws/config", "every value is within its bounds"));
     }
-    for fault in faults {
-        let seen = target.redactor().redact(&format!("{}: {}", fault.value, fault.message));
-        tell(Step::warn(name, subject, seen, next));
-    }
+    Some(config)
 }
 
 async fn upgrade(target: &Target, recorder: &Recorder, login: &Login, tell: &mut dyn FnMut(Step)) {

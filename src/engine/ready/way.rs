@@ -9,8 +9,10 @@ use crate::target::{FaultKind, NoWay, Target, Way, authority};
 /// A host and port that must let us in.
 #[derive(Clone, Debug)]
 pub(super) struct Door {
-    /// The key below `urls`.
+    /// The first key below `urls` that leads there.
     pub(super) name: &'static str,
+    /// All of them.
+    pub(super) names: Vec<&'static str>,
     pub(super) url: Url,
 }
 
@@ -26,10 +28,11 @@ pub(super) fn doors(target: &Target) -> Vec<Door> {
     let services = Origin::ALL.into_iter().filter_map(|origin| Some((name_of(origin), urls.of(origin)?)));
     let mut doors: Vec<Door> = Vec::new();
     for (name, url) in services.chain([("websocket", &urls.websocket)]) {
-        let door = Door { name, url: url.clone() };
-        let same = |known: &&Door| authority(&known.url) == authority(url) && known.secure() == door.secure();
-        if doors.iter().find(same).is_none() {
-            doors.push(door);
+        let door = Door { name, names: vec![name], url: url.clone() };
+        let same = |known: &&mut Door| authority(&known.url) == authority(url) && known.secure() == door.secure();
+        match doors.iter_mut().find(same) {
+            Some(known) => known.names.push(name),
+            None => doors.push(door),
         }
     }
     doors
@@ -69,9 +72,9 @@ pub(super) fn no_way(target: &Target, door: &Door, none: &NoWay) -> Obstacle {
                 .expected("a TLS handshake with a certificate that is trusted")
                 .next(tls_remedy(&what, &key))
         }
-        FaultKind::ConnectTimeout => obstacle("tcp", Patience::Wait)
-            .expected("a connection")
-            .next(format!("correct {key}, or open the way: firewall, VPN, `proxy.url`; `limits.connect_s` bounds the wait")),
+        FaultKind::ConnectTimeout => obstacle("tcp", Patience::Wait).expected("a connection").next(format!(
+            "correct {key}, or open the way: firewall, VPN, `proxy.url`; `limits.connect_s` bounds the wait"
+        )),
         _ if target.profile().proxy.is_some() => obstacle("tcp", Patience::Wait)
             .expected("a connection through the proxy")
             .next(format!("correct `proxy.url` or {key}, or name the host in `proxy.except`")),
@@ -81,20 +84,47 @@ pub(super) fn no_way(target: &Target, door: &Door, none: &NoWay) -> Obstacle {
     }
 }
 
-fn tls_remedy(what: &str, key: &str) -> String {
-    if what.contains("unknownissuer") || what.contains("unknown issuer") || what.contains("cause") {
-        "name the PEM file of its authority in `tls.ca_file`".into()
-    } else if what.contains("expired") || what.contains("notvalidyet") || what.contains("not valid yet") {
-        "renew the certificate; if it is valid, set the clock of this machine".into()
-    } else if what.contains("name") {
-        format!("the certificate is made for other names: correct {key}, or issue it for this one")
-    } else if what.contains("certificaterequired") || what.contains("certificate required") {
+/// What to do about a TLS handshake that ended with `what`, in lower case.
+pub(super) fn tls_remedy(what: &str, key: &str) -> String {
+    let says = |words: &[&str]| words.iter().any(|word| what.contains(word));
+    if says(&["certificaterequired", "certificate required"]) {
         "name a client certificate in `tls.client_cert_file` and `tls.client_key_file`".into()
-    } else if what.contains("corrupt") {
+    } else if says(&["alert: badcertificate", "alert: unknownca", "alert: certificate", "alert: accessdenied"]) {
+        "the service does not take the client certificate: renew `tls.client_cert_file` and `tls.client_key_file`"
+            .into()
+    } else if says(&["unknownissuer", "unknown issuer", "causedasendentity"]) {
+        "name the PEM file of its authority in `tls.ca_file`".into()
+    } else if says(&["expired", "notvalidyet", "not valid yet"]) {
+        "renew the certificate; if it is valid, set the clock of this machine".into()
+    } else if says(&["name"]) {
+        format!("the certificate is made for other names: correct {key}, or issue it for this one")
+    } else if says(&["corrupt"]) {
         format!("the port speaks no TLS: correct host, port or scheme of {key}")
-    } else if what.contains("version") {
+    } else if says(&["version"]) {
         "the service speaks no version that `tls.require_tls13` admits: update it, or lift that".into()
     } else {
         format!("look at what terminates TLS before {key}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_end_of_a_handshake_has_its_own_remedy() {
+        for (what, word) in [
+            ("invalid peer certificate: UnknownIssuer", "tls.ca_file"),
+            ("invalid peer certificate: certificate expired: verification time 5 (UNIX)", "renew the certificate"),
+            ("invalid peer certificate: certificate not valid for name \"a\"", "other names"),
+            ("received fatal alert: CertificateRequired", "name a client certificate"),
+            ("received fatal alert: UnknownCA", "does not take the client certificate"),
+            ("received corrupt message of type InvalidContentType", "speaks no TLS"),
+            ("received fatal alert: ProtocolVersion", "require_tls13"),
+            ("unexpected end of file", "terminates TLS"),
+        ] {
+            let remedy = tls_remedy(&what.to_lowercase(), "`urls.auth`");
+            assert!(remedy.contains(word), "{what}: {remedy}");
+        }
     }
 }

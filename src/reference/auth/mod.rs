@@ -192,7 +192,7 @@ impl Auth {
         let body = json!({
             "status": status,
             "service": "auth-service",
-            "version": env!("CARGO_PKG_VERSION"),
+            "version": self.site.conduct.settings.version,
             "timestamp": self.site.clock.now(),
         });
         Ok(self.site.answer(endpoint, StatusCode::OK, &body))

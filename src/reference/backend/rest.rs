@@ -97,13 +97,17 @@ impl Backend {
 }
 
 async fn health(State(backend): Shared) -> Response {
-    let body = json!({"status": "healthy", "service": "backend", "version": env!("CARGO_PKG_VERSION"), "timestamp": backend.site.clock.now()});
-    backend.ok(Endpoint::BackendHealth, &body)
+    backend.ok(Endpoint::BackendHealth, &well(&backend, "healthy"))
 }
 
 async fn ready(State(backend): Shared) -> Response {
-    let body = json!({"status": "ready", "service": "backend", "version": env!("CARGO_PKG_VERSION"), "timestamp": backend.site.clock.now()});
-    backend.ok(Endpoint::BackendReady, &body)
+    backend.ok(Endpoint::BackendReady, &well(&backend, "ready"))
+}
+
+fn well(backend: &Backend, status: &str) -> Value {
+    let site = &backend.site;
+    let (version, now) = (&site.conduct.settings.version, site.clock.now());
+    json!({"status": status, "service": "backend", "version": version, "timestamp": now})
 }
 
 async fn ws_config(State(backend): Shared) -> Response {

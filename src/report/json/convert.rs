@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Check, Document, Entry, Evidence, Record, Run, Totals, VERSION};
+use super::{Check, Document, Entry, Evidence, NotReady, Record, Run, Totals, VERSION};
 use crate::model::{
     self, Blame, CheckId, ConnectionId, Deviation, Direction, Finding, Head, Inconclusive, NotVerified,
 };
@@ -31,6 +31,14 @@ impl Document {
                 revision: facts.revision.clone(),
                 exit_code: result.exit_code.code(),
                 interrupted: result.interrupted,
+                not_ready: result.not_ready.as_ref().map(|why| NotReady {
+                    step: why.step.into(),
+                    subject: why.subject.clone(),
+                    expected: why.expected.clone(),
+                    seen: why.seen.clone(),
+                    next: why.next.clone(),
+                    blame: why.blame.slug().into(),
+                }),
                 planned: facts.planned.len(),
                 remarks: result.remarks.clone(),
             },

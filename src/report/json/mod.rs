@@ -57,12 +57,27 @@ pub struct Run {
     /// Ended before every planned check was judged.
     #[serde(default)]
     pub interrupted: bool,
+    /// The step before the first check that failed, when nothing could be judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_ready: Option<NotReady>,
     /// Checks that were planned.
     #[serde(default)]
     pub planned: usize,
     /// What a person should know beside the verdicts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
+}
+
+/// The step that failed; see [`model::NotReady`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each name is that of `model::NotReady`")]
+pub struct NotReady {
+    pub step: String,
+    pub subject: String,
+    pub expected: String,
+    pub seen: String,
+    pub next: String,
+    pub blame: String,
 }
 
 /// Counts; see [`model::Totals`].

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
 
 use super::{Look, Verbosity};
-use crate::model::{CheckId, Outcome, RunResult};
+use crate::model::{CheckId, NotReady, Outcome, RunResult};
 use crate::report::group::{Block, Kind, blocks, reasons, rows};
 use crate::report::text::{Account, Depth, Field, headline, interruption, plural, span, visible};
 
@@ -26,6 +26,12 @@ pub fn summary(result: &RunResult, look: &Look) -> String {
     let outcomes = || result.outcomes.iter().map(AsRef::<Outcome>::as_ref);
     let quiet = look.verbosity == Verbosity::Quiet;
     let mut out = String::new();
+    if let Some(why) = &result.not_ready {
+        // Of every check there is the same to say: nothing.
+        out.push_str(&not_ready(why, &result.facts.profile_argument, look));
+        let _ = writeln!(out, "{} in {}", look.bold(&headline(&result.totals)), span(result.duration));
+        return out;
+    }
     if !quiet && !result.outcomes.is_empty() {
         let _ = write!(out, "\n{}\n\n", table(result, look));
     }
@@ -53,6 +59,15 @@ pub fn summary(result: &RunResult, look: &Look) -> String {
         let _ = writeln!(out, "{}", look.bold(&why));
     }
     let _ = writeln!(out, "{} in {}", look.bold(&headline(&result.totals)), span(result.duration));
+    out
+}
+
+/// The step that failed, and how to go on.
+fn not_ready(why: &NotReady, profile: &str, look: &Look) -> String {
+    let head = look.verdict(Kind::Inconclusive, "not ready");
+    let mut out = format!("\n{head}  {}\n", look.bold(&format!("{} of {}", why.step, visible(&why.subject))));
+    push_account(&mut out, Account::of_not_ready(why, profile, Depth::BRIEF), look);
+    out.push('\n');
     out
 }
 
@@ -113,16 +128,7 @@ pub fn block(block: &Block<'_>, kind: Kind, profile: &str, seed: u64, look: &Loo
         first.title,
     );
     let Some(account) = Account::of(first, profile, seed, Depth::BRIEF) else { return out };
-    let room = look.width.saturating_sub(COLUMN).max(NARROWEST);
-    for field in &account.fields {
-        let wrapped = field.lines.iter().flat_map(|line| wrapped(line, room));
-        push(&mut out, field.label, wrapped, look);
-    }
-    // Lines to be compared or copied stay whole.
-    push(&mut out, "evidence", account.evidence, look);
-    for Field { label, lines } in account.commands {
-        push(&mut out, label, lines, look);
-    }
+    push_account(&mut out, account, look);
     if !block.also.is_empty() {
         let also = format!("also in {}: {}", plural(block.also.len(), "check", "checks"), names(&block.also));
         let lines = wrapped(&also, look.width.saturating_sub(4).max(NARROWEST));
@@ -131,6 +137,19 @@ pub fn block(block: &Block<'_>, kind: Kind, profile: &str, seed: u64, look: &Loo
         }
     }
     out
+}
+
+fn push_account(out: &mut String, account: Account, look: &Look) {
+    let room = look.width.saturating_sub(COLUMN).max(NARROWEST);
+    for field in &account.fields {
+        let wrapped = field.lines.iter().flat_map(|line| wrapped(line, room));
+        push(out, field.label, wrapped, look);
+    }
+    // Lines to be compared or copied stay whole.
+    push(out, "evidence", account.evidence, look);
+    for Field { label, lines } in account.commands {
+        push(out, label, lines, look);
+    }
 }
 
 /// A label with lines beside it.

@@ -2,7 +2,7 @@
 
 use super::curl::{curl, quoted};
 use super::{Depth, transcript};
-use crate::model::{Evidence, Outcome, Verdict};
+use crate::model::{CheckId, Evidence, NotReady, Outcome, Verdict};
 
 /// A label and what stands beside it; more than one line for a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +72,20 @@ impl Account {
         ];
         commands.extend(curl(evidence).map(|line| Field::new("curl", line)));
         Some(Self { fields, evidence: transcript(evidence, outcome.id, depth), commands })
+    }
+
+    /// The account of a step before the first check that failed, seen under `profile`.
+    pub fn of_not_ready(why: &NotReady, profile: &str, depth: Depth) -> Self {
+        let fields = vec![
+            Field::new("expected", depth.shown(&why.expected)),
+            Field::new("seen", depth.shown(&why.seen)),
+            Field::new("next", depth.shown(&why.next)),
+            Field::new("blame", why.blame.slug()),
+        ];
+        let mut commands = vec![Field::new("doctor", format!("netra-check doctor --profile {}", quoted(profile)))];
+        commands.extend(curl(&why.evidence).map(|line| Field::new("curl", line)));
+        let asked = why.evidence.entries.first().map_or(CheckId::new("run/ready"), |entry| entry.check);
+        Self { fields, evidence: transcript(&why.evidence, asked, depth), commands }
     }
 
     /// As plain text, each label in a column of its own.

@@ -124,7 +124,9 @@ pub fn exit(code: ExitCode) -> String {
         ExitCode::Conforms => "nothing that gates deviates, and every required check was judged",
         ExitCode::Deviation => "at least one check that gates deviates",
         ExitCode::Usage => "the command line or the profile is wrong",
-        ExitCode::Inconclusive => "a required check is inconclusive, or the environment was not ready or did not stay as it was",
+        ExitCode::Inconclusive => {
+            "a required check is inconclusive, or the environment was not ready or did not stay as it was"
+        }
         ExitCode::NothingVerified => "nothing was verified, or a required check was not",
         ExitCode::Report => "a report could not be written, or would have leaked a secret",
         ExitCode::Internal => "the checker itself failed",
