@@ -49,6 +49,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         });
         let options = RunOptions {
             jobs: 0,
+            readiness: false,
             timeout: target.profile().limits.run,
             fail_fast: false,
             repeat: 1,

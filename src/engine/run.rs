@@ -17,8 +17,8 @@ use super::unit::{Judged, Unit};
 use super::users::UserPool;
 use crate::check::{Body, Check, Waits};
 use crate::model::{
-    Blame, CheckId, Event, Gate, Group, Inconclusive, Judgement, Level, NotReady, Outcome, RunFacts, RunResult, Sink, Stop,
-    Totals, Verdict,
+    Blame, CheckId, Event, Gate, Group, Inconclusive, Judgement, Level, NotReady, Outcome, RunFacts, RunResult, Sink,
+    Stop, Totals, Verdict,
 };
 use crate::target::Target;
 

@@ -83,7 +83,7 @@ impl Target {
     /// [`NoWay`] when there is none within `limits.connect_s`.
     pub async fn way(&self, url: &Url) -> Result<Way, NoWay> {
         let began = Instant::now();
-        let dialled = self.dialer().dial(url, None).await;
+        let dialled = self.dialer().dial(url, None, None).await;
         let stream = dialled.map_err(|none| NoWay { kind: none.kind, what: self.redactor().redact(&none.what) })?;
         let proxy = self.dialer().proxy_for(&host_of(url)).map(|proxy| authority(&proxy.url));
         let tls = match &stream {

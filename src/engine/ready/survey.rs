@@ -216,7 +216,8 @@ fn clock(target: &Target, samples: &Samples, tell: &mut dyn FnMut(Step)) {
         }
         return;
     };
-    let seen = format!("{:+.0} ms against this machine", skew * 1_000.0);
+    // Without a negative zero.
+    let seen = format!("{:+.0} ms against this machine", (skew * 1_000.0).round() + 0.0);
     tell(match skew.abs() {
         ..=NOTABLE_SKEW_S => Step::ok("clock", name, seen),
         _ => Step::warn("clock", name, seen, "synchronise the clocks: tokens expire by them"),
