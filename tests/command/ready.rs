@@ -179,6 +179,14 @@ fn doctor_is_json_that_a_script_can_read() {
 }
 
 #[test]
+fn doctor_refuses_a_bad_profile_before_it_asks_anybody() {
+    let environment = Environment::start(&[]);
+    let (code, out, err) = output(environment.command("doctor", &["--set=ready.samples=none"]));
+    assert_eq!((code, out.as_str()), (2, ""), "{err}");
+    assert!(err.contains("`ready.samples` must be a whole number"), "{err}");
+}
+
+#[test]
 fn a_dead_port_is_told_once() {
     let environment = Environment::start(&[]);
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

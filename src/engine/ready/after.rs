@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{FIRST_PAUSE, Revisions, recorder, samples};
+use super::{FIRST_PAUSE, Patience, Revisions, recorder, samples};
 use crate::model::{Blame, Deviation, Inconclusive, Outcome, Verdict};
 use crate::target::Target;
 
@@ -37,7 +37,7 @@ pub(in super::super) async fn look_again(target: &Target, before: &Revisions) ->
             Ok(_) => return After::default(),
             // It asks us to slow down, which it may.
             Err(obstacle) if obstacle.why.blame == Blame::Throttled => return After::default(),
-            Err(obstacle) if Instant::now() + FIRST_PAUSE >= end => {
+            Err(obstacle) if obstacle.patience == Patience::Never || Instant::now() + FIRST_PAUSE >= end => {
                 let why = obstacle.why;
                 let damage = format!("{} of {}: {}", why.step, why.subject, why.seen);
                 return After { rollout: None, damage: Some(damage) };

@@ -54,6 +54,7 @@ impl Samples {
                 "it takes connections and answers nothing: look at the service's log, and at what it waits for"
                     .to_owned(),
             ),
+            FaultKind::Unreachable => (Patience::Never, "look at the service's log".to_owned()),
             FaultKind::NotInContract => (Patience::Never, "use a contract that has the call: `contract`".to_owned()),
             FaultKind::Harness => (Patience::Never, "raise `pace.connections` or `pace.requests_per_s`".to_owned()),
             FaultKind::Tls => (Patience::Never, tls_remedy(&fault.what.to_lowercase(), &format!("`urls.{name}`"))),
