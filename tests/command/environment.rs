@@ -91,6 +91,11 @@ pub(crate) fn scrubbed(text: &str) -> String {
         (r"(Sec-W|sec-w)eb(S|s)ocket-(Key|Accept|key|accept): \S+", "Sec-WebSocket-$3: KEY"),
         (r"netra-check-[0-9a-f]+-[0-9a-f]{4}-", "netra-check-RUN-"),
         (r"(?m) +$", ""),
+        // Of other scenarios.
+        (r"\d+ not selected", "OTHERS not selected"),
+        // A table is as wide as its longest time.
+        (r"─{5,}", "─────"),
+        (r"(?m) {2,}(time|TIME)$", "  $1"),
     ];
     rules.iter().fold(text.to_owned(), |text, (pattern, with)| {
         regex::Regex::new(pattern).unwrap().replace_all(&text, *with).into_owned()

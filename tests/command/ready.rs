@@ -27,10 +27,6 @@ fn plain(text: &str) -> String {
             r"\d[\d,]* \(soft, raised as far as may be\), \d[\d,]* \(hard\)",
             "SOFT (soft, raised as far as may be), HARD (hard)",
         ),
-        (r"\d+ not selected", "OTHERS not selected"),
-        // The table is as wide as its longest time.
-        (r"─{5,}", "─────"),
-        (r" {2,}(time|TIME)(?m:$)", "  $1"),
         // Samples are taken side by side.
         (r" #\d+ +(→|←)", " #N $1"),
         (r"[\d,]+ for each destination", "PORTS for each destination"),
