@@ -504,7 +504,7 @@ impl Contract {
     /// Writes a message as the text of the wire, `timestamp` beside it where one is given.
     pub fn write(&self, message: &Message, timestamp: Option<Value>) -> Value {
         let spec = self.spec(&message.kind);
-        let name = spec.and_then(|spec| spec.name.as_deref()).unwrap_or_else(|| message.kind.slug());
+        let name = self.wire_type(&message.kind);
         let payload = Value::Object(message.payload.clone());
         let payload = match spec {
             Some(spec) => self.file.shapes.to_wire(&spec.payload, &payload),
@@ -531,6 +531,11 @@ impl Contract {
             }
         }
         text
+    }
+
+    /// What messages of this kind are called on the wire.
+    pub fn wire_type<'a>(&'a self, kind: &'a Kind) -> &'a str {
+        self.spec(kind).and_then(|spec| spec.name.as_deref()).unwrap_or_else(|| kind.slug())
     }
 
     fn spec(&self, kind: &Kind) -> Option<&MessageSpec> {

@@ -6,7 +6,7 @@ use url::Url;
 use crate::check;
 use crate::check::{Check, Context};
 use crate::model::{Blame, Finding, Inconclusive, Judgement, Need, NotVerified, Origin, Stop};
-use crate::wire::{Endpoint, Kind, Message};
+use crate::wire::{Endpoint, Kind};
 
 /// All scripts of a page together are at most so large.
 const MOST_OCTETS: usize = 20 << 20;
@@ -25,7 +25,7 @@ async fn run(cx: &Context) -> Judgement {
 
     cx.step("the types that the page's scripts name");
     let kinds: Vec<_> = cx.contract().ui_kinds().collect();
-    let missing: Vec<_> = kinds.iter().filter(|kind| !scripts.name(&wire_name(cx, kind))).map(Kind::to_string).collect();
+    let missing: Vec<_> = kinds.iter().filter(|kind| !scripts.name(cx.contract().wire_type(kind))).map(Kind::to_string).collect();
     if !missing.is_empty()
         && let Some(failed) = &scripts.failed
     {
@@ -36,14 +36,6 @@ async fn run(cx: &Context) -> Judgement {
     let expected = format!("the name of each of the {} types that a user sees", kinds.len());
     cx.holds(missing.is_empty(), Finding::MissingEvent, expected, seen, || cx.evidence())?;
     cx.conforms()
-}
-
-/// How the contract writes the type of a message.
-fn wire_name(cx: &Context, kind: &Kind) -> String {
-    let written = cx.contract().write(&Message::new(kind.clone()), None);
-    let is_name = |value: &&serde_json::Value| value.as_str().is_some_and(|text| text.contains('_') || text == kind.slug());
-    let name = written.as_object().and_then(|object| object.values().find(is_name)?.as_str().map(str::to_owned));
-    name.unwrap_or_else(|| kind.slug().to_owned())
 }
 
 /// The scripts that a page loads, and what they import.

@@ -26,7 +26,7 @@ fn longest(course: &Course) -> Option<Duration> {
         let is_it = |begun: &&crate::check::Seen| {
             begun.at <= ended.at && agent(&begun.message) == agent_name && begun.message.text("tool_name") == tool
         };
-        let begun = course.all(&Kind::ToolExecuting).filter(is_it).next_back()?;
+        let begun = course.all(&Kind::ToolExecuting).rfind(is_it)?;
         let stated = ended.message.field("duration_ms")?.as_f64()? / 1e3;
         Some(Duration::try_from_secs_f64(stated).ok()?.saturating_sub(ended.at - begun.at))
     });
