@@ -101,12 +101,17 @@ impl Stage {
         if staging.setting == Some(Setting::Rs256) {
             conduct.algorithm = crate::reference::Algorithm::Rs256;
         }
+        conduct.production = staging.setting == Some(Setting::Production);
         let databases = match staging.setting {
             Some(Setting::PostgreSql) => Some(databases(&conduct.policy)?),
             _ => None,
         };
         let local = if tls { Local::start_over_tls(conduct, &switches)? } else { Local::start(conduct, &switches)? };
         let mut overrides = local.overrides();
+        if staging.setting == Some(Setting::Production) {
+            // Test logins are closed there, and effects must be allowed by name.
+            overrides = overrides.set("credentials.method", "password").set("allow", vec!["read"]);
+        }
         if let Some(databases) = &databases {
             overrides = overrides
                 .set("independence.databases.auth", databases.auth())

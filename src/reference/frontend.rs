@@ -56,10 +56,14 @@ async fn health(State(site): State<Arc<Site>>) -> Response {
 async fn config(State(site): State<Arc<Site>>) -> Response {
     let urls = &site.facts.urls;
     let text = |url: Option<&url::Url>| url.map(|url| url.as_str().trim_end_matches('/').to_owned());
+    let api = match site.policy().sync.frontend_wrong_origin.on() {
+        true => Some("https://api.elsewhere.example".to_owned()),
+        false => text(urls.backend.as_ref()),
+    };
     let body = json!({
         "urls": {
             "auth": text(urls.auth.as_ref()),
-            "api": text(urls.backend.as_ref()),
+            "api": api,
             "ws": text(urls.websocket().as_ref()),
         },
         "environment": if site.conduct.production { "production" } else { "test" },

@@ -34,11 +34,17 @@ const CUT_WITHIN: Duration = Duration::from_secs(2);
 /// The connection on which a request came: an extension of each request.
 #[derive(Clone)]
 pub(super) struct Connection {
+    number: u64,
     cut: CancellationToken,
     tasks: TaskTracker,
 }
 
 impl Connection {
+    /// Its number among all of its service, from 1.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Told when the connection must end at once: outage or shutdown.
     pub(super) const fn cut(&self) -> &CancellationToken {
         &self.cut
@@ -59,13 +65,15 @@ pub(super) struct Gate {
 /// The time between two outages.
 struct Epoch {
     open: bool,
+    /// Connections admitted so far.
+    admitted: u64,
     cut: CancellationToken,
     tasks: TaskTracker,
 }
 
 impl Epoch {
     fn begin(shutdown: &CancellationToken) -> Self {
-        Self { open: true, cut: shutdown.child_token(), tasks: TaskTracker::new() }
+        Self { open: true, admitted: 0, cut: shutdown.child_token(), tasks: TaskTracker::new() }
     }
 }
 
@@ -98,8 +106,10 @@ impl Gate {
     }
 
     fn admit(&self) -> Option<Connection> {
-        let epoch = self.epoch();
-        epoch.open.then(|| Connection { cut: epoch.cut.clone(), tasks: epoch.tasks.clone() })
+        let mut epoch = self.epoch();
+        epoch.admitted += 1;
+        let number = epoch.admitted;
+        epoch.open.then(|| Connection { number, cut: epoch.cut.clone(), tasks: epoch.tasks.clone() })
     }
 
     fn epoch(&self) -> std::sync::MutexGuard<'_, Epoch> {

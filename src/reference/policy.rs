@@ -33,6 +33,8 @@ pub enum Setting {
     Source,
     /// Two PostgreSQL databases.
     PostgreSql,
+    /// The conduct of production: logins for tests are closed.
+    Production,
 }
 
 /// Something the reference can do wrong.
@@ -194,6 +196,63 @@ policy! {
         close_1006_on_wire = "close-1006-on-wire": "Answers a Close with code 1006.",
         never_closes = "never-closes": "Does not end TCP after the closing handshake.",
         outage_drops_sockets = "outage-drops-sockets": "Closes open sockets when a recheck gets no answer.",
+    }
+    /// Whom the auth service lets in.
+    logins: LoginPolicy {
+        dev_login_open = "dev-login-open" needs Production: "Serves the developer login in production.",
+        e2e_any_key = "e2e-any-key": "Takes any key for the test login.",
+        e2e_empty_key = "e2e-empty-key": "Takes an empty key for the test login.",
+        disabled_logs_in = "disabled-logs-in": "Logs a disabled user in.",
+        unverified_logs_in = "unverified-logs-in": "Logs a user in whose address is not verified.",
+        user_enumeration = "user-enumeration": "Tells an unknown address from a wrong password.",
+        validate_without_service_auth = "validate-without-service-auth": "Validates tokens for callers without credentials.",
+        user_token_as_service = "user-token-as-service": "Takes a user's token for a service's.",
+    }
+    /// How the auth service keeps families.
+    families: FamilyPolicy {
+        revoked_called_invalid = "revoked-called-invalid": "Refuses a token of a revoked family as TOKEN_INVALID.",
+        logout_kills_all = "logout-kills-all": "A logout ends every session of the user.",
+        refresh_survives_logout = "refresh-survives-logout": "A logout leaves the refresh token in force.",
+        older_token_survives_logout = "older-token-survives-logout": "A logout leaves older access tokens of the family in force.",
+        second_logout_500 = "second-logout-500": "Answers a second logout with 500.",
+        refresh_not_rotated = "refresh-not-rotated": "Answers a refresh with the refresh token that it was sent.",
+        refresh_reuse_accepted = "refresh-reuse-accepted": "Accepts a refresh token any number of times.",
+        replay_keeps_family = "replay-keeps-family": "Refuses a used refresh token and leaves its family alive.",
+        replay_kills_siblings = "replay-kills-siblings": "Ends every session of the user when a used refresh token comes again.",
+        two_lineages = "two-lineages": "Lets two of concurrent refreshes with one token win.",
+        refresh_widens = "refresh-widens": "Gives a refreshed token the permissions that the request asks for.",
+        session_lost_on_refresh = "session-lost-on-refresh": "Refreshes to a token of another, new user.",
+        expires_in_lies = "expires-in-lies": "Tells an expires_in of a minute too much.",
+        cacheable_token = "cacheable-token": "Answers logins and refreshes without Cache-Control.",
+    }
+    /// How the auth service lets OAuth flows go.
+    oauth: OauthPolicy {
+        no_pkce = "no-pkce": "Starts flows without a code challenge.",
+        open_redirect = "open-redirect": "Takes any return_url.",
+        state_constant = "state-constant": "Starts every flow of a provider with the same state.",
+        state_ignored = "state-ignored": "Takes a callback with a missing or unknown state for the latest flow's.",
+        state_reusable = "state-reusable": "Takes a state again that was used.",
+        state_unbound = "state-unbound": "Does not compare the state's cookie.",
+        oauth_token_unusable = "oauth-token-unusable": "Ends flows with the refresh token in the access token's place.",
+        tokens_in_query = "tokens-in-query": "Redirects with the token set in the query.",
+        provider_missing = "provider-missing": "Does not know its last provider.",
+        no_oauth_event = "no-oauth-event": "Sends no oauth_completed.",
+        oauth_event_broadcast = "oauth-event-broadcast": "Sends oauth_completed to every user.",
+    }
+    /// How backend and frontend follow the auth service.
+    sync: SyncPolicy {
+        backend_wrong_user = "backend-wrong-user": "Names another user in the profile.",
+        backend_drops_permissions = "backend-drops-permissions": "Shows a profile without permissions.",
+        backend_accepts_expired = "backend-accepts-expired": "REST accepts a token past its expiry.",
+        ws_accepts_expired = "ws-accepts-expired": "The socket accepts a token past its expiry.",
+        backend_foreign_aud = "backend-foreign-aud": "The backend accepts a token for another audience.",
+        backend_ignores_revocation = "backend-ignores-revocation": "The backend accepts a token of a revoked family.",
+        ws_survives_logout = "ws-survives-logout": "Leaves sockets open whose family was revoked.",
+        revocation_one_replica = "revocation-one-replica": "Every second connection leads to a backend that hears of no logout.",
+        readonly_can_write = "readonly-can-write": "REST does not look at the permission to write.",
+        ws_skips_permissions = "ws-skips-permissions": "The socket does not look at the permission to write.",
+        clock_skew = "clock-skew": "The backend's clock is five seconds ahead.",
+        frontend_wrong_origin = "frontend-wrong-origin": "The frontend names another origin for the backend.",
     }
     /// How the backend treats frames.
     frames: FramePolicy {

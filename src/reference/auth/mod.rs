@@ -105,7 +105,11 @@ impl Auth {
         let is_revoked = claims.sid.as_deref().is_some_and(|sid| {
             self.families().has_revoked(sid, claims.jti.as_deref().filter(|_| expected == TokenType::Access))
         });
-        if is_revoked { Err(Refusal::Revoked) } else { Ok((claims, user)) }
+        match is_revoked {
+            true if self.site.policy().families.revoked_called_invalid.on() => Err(Refusal::Invalid),
+            true => Err(Refusal::Revoked),
+            false => Ok((claims, user)),
+        }
     }
 
     /// The same for the token of a request's `Authorization` header.
@@ -122,7 +126,7 @@ impl Auth {
         let iat = if state == Some(UserState::ExpiredSession) { iat - 3600 } else { iat };
         let set = self.token_set(user, &sid, &permissions, iat, life)?;
         let mut families = self.families();
-        families.open(&sid, permissions, &set.refresh_jti);
+        families.open(&sid, &user.id, permissions, &set.refresh_jti);
         if state == Some(UserState::RevokedSession) {
             families.revoke(&sid);
         }
@@ -153,11 +157,12 @@ impl Auth {
             permissions: Some(permissions.to_owned()),
         };
         let (access_jti, refresh_jti) = (self.site.ids.next("jti", &user.id), self.site.ids.next("jti", &user.id));
+        let too_much = if self.site.policy().families.expires_in_lies.on() { 60 } else { 0 };
         let sign = |claims: &Claims| self.tokens.issue(claims).map_err(|error| HttpError::internal(error.to_string()));
         Ok(TokenSet {
             access: sign(&claims(TokenType::Access, &access_jti, life))?,
             refresh: sign(&claims(TokenType::Refresh, &refresh_jti, refresh_life))?,
-            expires_in: life.as_secs(),
+            expires_in: life.as_secs() + too_much,
             access_jti,
             refresh_jti,
         })
@@ -170,7 +175,9 @@ impl Auth {
             body.insert("user".into(), user);
         }
         let mut response = self.site.answer(endpoint, StatusCode::OK, &body);
-        forbid_caching(&mut response);
+        if !self.site.policy().families.cacheable_token.on() {
+            forbid_caching(&mut response);
+        }
         response
     }
 

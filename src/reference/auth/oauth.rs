@@ -19,6 +19,7 @@ use super::users::User;
 use super::{Auth, TokenSet, forbid_caching};
 use crate::reference::http_error::HttpError;
 use crate::reference::id::secret;
+use crate::reference::policy::OauthPolicy;
 use crate::reference::provider::{client_id, client_secret};
 use crate::wire::{Endpoint, ErrorCode};
 
@@ -31,7 +32,7 @@ const PROVIDER_PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(super) struct Flows(HashMap<String, Flow>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Flow {
     provider: String,
     verifier: String,
@@ -48,12 +49,16 @@ impl Flows {
     }
 
     /// Ends a flow: its `state` is used up. A callback without the right cookie leaves it alone.
-    fn end(&mut self, state: &str, browser: Option<&str>) -> Option<Flow> {
+    fn end(&mut self, state: &str, browser: Option<&str>, policy: OauthPolicy) -> Option<Flow> {
+        if !self.0.contains_key(state) && policy.state_ignored.on() {
+            return self.0.values().max_by_key(|flow| flow.started).cloned();
+        }
         let flow = self.0.get(state)?;
-        if Some(flow.browser.as_str()) != browser || flow.started.elapsed() >= STATE_LIFE {
+        let is_bound = Some(flow.browser.as_str()) == browser || policy.state_unbound.on();
+        if !is_bound || flow.started.elapsed() >= STATE_LIFE {
             return None;
         }
-        self.0.remove(state)
+        if policy.state_reusable.on() { Some(flow.clone()) } else { self.0.remove(state) }
     }
 }
 
@@ -77,7 +82,12 @@ pub(super) struct Start {
 pub(super) async fn start(State(auth): State<Arc<Auth>>, Query(query): Query<Start>) -> Result<Response, HttpError> {
     let bad = |message: &str| HttpError::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest, message);
     let site = &auth.site;
-    let provider = query.provider.filter(|name| site.facts.providers.contains(name));
+    let policy = site.policy().oauth;
+    let is_known = |name: &String| {
+        site.facts.providers.contains(name)
+            && !(site.facts.providers.last() == Some(name) && policy.provider_missing.on())
+    };
+    let provider = query.provider.filter(is_known);
     let provider = provider.ok_or_else(|| bad("provider: there is none of this name"))?;
     let callback = auth.callback_url()?;
     if query.redirect_uri.is_some_and(|given| given != callback.as_str()) {
@@ -90,16 +100,22 @@ pub(super) async fn start(State(auth): State<Arc<Auth>>, Query(query): Query<Sta
     // Functions of the seed like all secrets of a reference: new for each flow, 256 bits each.
     let number = site.ids.next("oauth-flow", &provider);
     let fresh = |purpose: &str| secret(site.conduct.seed, &format!("oauth/{purpose}/{provider}/{number}"));
-    let (state, verifier, browser) = (fresh("state"), fresh("verifier"), fresh("browser"));
+    let constant = || secret(site.conduct.seed, &format!("oauth/state/{provider}"));
+    let state = if policy.state_constant.on() { constant() } else { fresh("state") };
+    let (verifier, browser) = (fresh("verifier"), fresh("browser"));
     authorize
         .query_pairs_mut()
         .append_pair("response_type", "code")
         .append_pair("client_id", &client_id(&provider))
         .append_pair("redirect_uri", callback.as_str())
         .append_pair("scope", "openid email profile")
-        .append_pair("state", &state)
-        .append_pair("code_challenge", &challenge(&verifier))
-        .append_pair("code_challenge_method", "S256");
+        .append_pair("state", &state);
+    if !policy.no_pkce.on() {
+        authorize
+            .query_pairs_mut()
+            .append_pair("code_challenge", &challenge(&verifier))
+            .append_pair("code_challenge_method", "S256");
+    }
     let cookie = auth.cookie(&state, &browser, STATE_LIFE);
     let flow = Flow { provider, verifier, browser, started: Instant::now(), return_url: query.return_url };
     auth.flows.lock().unwrap_or_else(PoisonError::into_inner).begin(state, flow);
@@ -123,7 +139,8 @@ pub(super) async fn callback(
 ) -> Result<Response, HttpError> {
     let state = query.state.unwrap_or_default();
     let browser = cookie_value(&headers, &cookie_name(&state));
-    let flow = auth.flows.lock().unwrap_or_else(PoisonError::into_inner).end(&state, browser.as_deref());
+    let policy = auth.site.policy().oauth;
+    let flow = auth.flows.lock().unwrap_or_else(PoisonError::into_inner).end(&state, browser.as_deref(), policy);
     let flow = flow.ok_or_else(|| {
         let message = "state: missing, unknown, used, or not of this browser: start the login again";
         HttpError::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest, message)
@@ -135,7 +152,10 @@ pub(super) async fn callback(
         return Err(HttpError::forbidden("this account is disabled, or its address is not verified yet"));
     }
     let life = auth.site.conduct.settings.access_lifetime;
-    let set = auth.log_in(&user, user.permissions.clone(), life).await?;
+    let mut set = auth.log_in(&user, user.permissions.clone(), life).await?;
+    if policy.oauth_token_unusable.on() {
+        set.access.clone_from(&set.refresh);
+    }
     auth.feed.tell(OauthCompletion {
         provider: flow.provider.clone(),
         user_id: user.id.clone(),
@@ -164,6 +184,9 @@ impl Auth {
 
     /// Whether `url` is a path of the application, or a URL of its origin.
     fn is_own_page(&self, url: &str) -> bool {
+        if self.site.policy().oauth.open_redirect.on() {
+            return true;
+        }
         let Some(frontend) = &self.site.facts.urls.frontend else { return false };
         // Joining resolves `//host` and `/\host` as browsers do.
         frontend.join(url).is_ok_and(|page| page.origin() == frontend.origin())
@@ -220,7 +243,12 @@ impl Auth {
                 if let Some(return_url) = &flow.return_url {
                     fragment.append_pair("return_url", return_url);
                 }
-                page.set_fragment(Some(&fragment.finish()));
+                let told = fragment.finish();
+                if self.site.policy().oauth.tokens_in_query.on() {
+                    page.set_query(Some(&told));
+                } else {
+                    page.set_fragment(Some(&told));
+                }
                 redirect(page.as_str())
             }
         }

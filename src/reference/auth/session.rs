@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::families::Reuse;
+use super::families::{Ends, Reuse, Rotation};
 use super::login::required;
 use super::users::User;
 use super::{Auth, refused};
@@ -23,23 +23,34 @@ const GRACE: Duration = Duration::from_millis(50);
 /// POST `/auth/refresh`.
 pub(super) async fn refresh(State(auth): State<Arc<Auth>>, body: Bytes) -> Result<Response, HttpError> {
     let body = auth.site.object(Endpoint::Refresh, &body)?;
-    let (claims, user) = auth.judge(required(&body, "refresh_token")?, TokenType::Refresh).await.map_err(refused)?;
+    let sent = required(&body, "refresh_token")?;
+    let (claims, user) = auth.judge(sent, TokenType::Refresh).await.map_err(refused)?;
     let (Some(sid), Some(jti)) = (claims.sid, claims.jti) else { return Err(refused(Refusal::Invalid)) };
-    let grace = auth.site.permitted().grace_on_refresh.on();
-    let permissions = auth.families().rotate(&sid, &jti, grace).map_err(|reuse| match reuse {
+    let (rotation, policy) = (auth.rotation(), auth.site.policy().families);
+    let granted = auth.families().rotate(&sid, &jti, rotation).map_err(|reuse| match reuse {
         Reuse::Concurrent => HttpError::unauthorized(ErrorCode::TokenInvalid, "another call is using this token"),
         Reuse::Replayed => {
             HttpError::unauthorized(ErrorCode::TokenRevoked, "this token was used before: the session was ended")
         }
         Reuse::Dead => refused(Refusal::Invalid),
     })?;
+    let wanted = body.get("permissions").and_then(Value::as_array).filter(|_| policy.refresh_widens.on());
+    let wanted = wanted.map(|wanted| wanted.iter().filter_map(|one| one.as_str().map(str::to_owned)).collect());
+    let permissions: Vec<String> = wanted.unwrap_or(granted);
+    let user = match policy.session_lost_on_refresh.on() {
+        true => auth.user_of(&format!("once-{}", user.email)),
+        false => user,
+    };
     let life = auth.site.conduct.settings.access_lifetime;
-    let set = auth.token_set(&user, &sid, &permissions, unix_now(), life)?;
+    let mut set = auth.token_set(&user, &sid, &permissions, unix_now(), life)?;
+    if policy.refresh_not_rotated.on() {
+        (set.refresh, set.refresh_jti) = (sent.to_owned(), jti);
+    }
     let only_access = auth.site.policy().session.rotation_kills_socket.on().then_some(set.access_jti.as_str());
     if !auth.families().succeed(&sid, &set.refresh_jti, only_access) {
         return Err(refused(Refusal::Revoked));
     }
-    if grace {
+    if rotation.grace || rotation.two_win {
         tokio::time::sleep(GRACE).await;
     }
     auth.families().rotated(&sid);
@@ -52,16 +63,49 @@ pub(super) async fn logout(State(auth): State<Arc<Auth>>, headers: HeaderMap) ->
     match auth.judge(token, TokenType::Access).await {
         Ok((claims, _)) => {
             if let Some(sid) = claims.sid {
-                auth.families().revoke(&sid);
+                auth.families().end(&sid, claims.jti.as_deref(), auth.logout_ends());
             }
         }
         Err(Refusal::Revoked) if auth.site.permitted().second_logout_200.on() => {}
+        Err(Refusal::Revoked) if auth.site.policy().families.second_logout_500.on() => {
+            return Err(HttpError::internal("there is no such session"));
+        }
         Err(refusal) => return Err(refused(refusal)),
     }
     Ok(auth.site.answer(Endpoint::Logout, StatusCode::OK, &json!({"success": true})))
 }
 
 impl Auth {
+    fn rotation(&self) -> Rotation {
+        let policy = self.site.policy().families;
+        let replay_ends = if policy.replay_keeps_family.on() {
+            Ends::Nothing
+        } else if policy.replay_kills_siblings.on() {
+            Ends::User
+        } else {
+            Ends::Family
+        };
+        Rotation {
+            grace: self.site.permitted().grace_on_refresh.on(),
+            two_win: policy.two_lineages.on(),
+            reusable: policy.refresh_reuse_accepted.on(),
+            replay_ends,
+        }
+    }
+
+    fn logout_ends(&self) -> Ends {
+        let policy = self.site.policy().families;
+        if policy.logout_kills_all.on() {
+            Ends::User
+        } else if policy.refresh_survives_logout.on() {
+            Ends::AccessTokens
+        } else if policy.older_token_survives_logout.on() {
+            Ends::ShownToken
+        } else {
+            Ends::Family
+        }
+    }
+
     /// Judges an access token for those who ask only whether it is good.
     async fn verdict(&self, token: &str, expected: TokenType) -> Result<(Claims, User), Refusal> {
         if self.site.policy().tokens.verify_refuses_own_tokens.on() {
@@ -70,12 +114,23 @@ impl Auth {
         self.judge(token, expected).await
     }
 
+    /// Whether a request without a service's id and secret bears a service's token.
+    fn is_service(&self, headers: &HeaderMap) -> Result<bool, HttpError> {
+        let policy = self.site.policy().logins;
+        let token = match bearer(headers) {
+            Err(_) if policy.validate_without_service_auth.on() => return Ok(true),
+            token => token?,
+        };
+        let is = |expected| self.tokens.check(token, expected).is_ok();
+        Ok(is(TokenType::Service) || policy.user_token_as_service.on() && is(TokenType::Access))
+    }
+
     /// Whether a request comes from a service: by id and secret, or by a service token.
     pub(super) fn admit_service(&self, headers: &HeaderMap) -> Result<(), HttpError> {
         let facts = &self.site.facts;
         let header = |name: &str| headers.get(name).map(|value| value.as_bytes());
         let is_known = match (header("x-service-id"), header("x-service-secret")) {
-            (None, None) => self.tokens.check(bearer(headers)?, TokenType::Service).is_ok(),
+            (None, None) => self.is_service(headers)?,
             (id, secret) => id == Some(facts.service_id.as_bytes()) && secret == Some(facts.service_secret.as_bytes()),
         };
         let refusal = || HttpError::unauthorized(ErrorCode::InvalidCredentials, "these are no service credentials");

@@ -48,12 +48,17 @@ impl Identity {
 
     /// Whom a token names, whether that is true or not.
     pub(super) fn claimed(site: &Site, token: &str) -> Self {
-        let claims = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
-        let claims: Value = claims.and_then(|claims| serde_json::from_slice(&claims).ok()).unwrap_or_default();
+        let claims = claims_of(token);
         let text = |claim: &str| claims[claim].as_str().map(str::to_owned);
         let guest = Self::guest(site);
         Self { user_id: text("sub").unwrap_or(guest.user_id), email: text("email").unwrap_or(guest.email), ..guest }
     }
+}
+
+/// The claims of a token, whether they are true or not.
+pub(super) fn claims_of(token: &str) -> Value {
+    let claims = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+    claims.and_then(|claims| serde_json::from_slice(&claims).ok()).unwrap_or_default()
 }
 
 /// Why a token is not accepted.

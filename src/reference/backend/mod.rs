@@ -9,6 +9,7 @@ mod credentials;
 mod dispatch;
 mod frames;
 mod hub;
+mod identify;
 mod limits;
 mod line;
 mod misrun;
@@ -63,5 +64,6 @@ pub(super) fn router(site: &Arc<Site>) -> Result<Router, ServeError> {
         let backend = backend.clone();
         move |completion| backend.hub().oauth_completed(&completion)
     }));
-    Ok(rest::router(&backend).route("/ws", axum::routing::any(upgrade::upgrade)).with_state(backend))
+    let router = rest::router(&backend).route("/ws", axum::routing::any(upgrade::upgrade)).with_state(backend);
+    Ok(identify::replicas(router, site))
 }

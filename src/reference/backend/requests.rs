@@ -99,12 +99,15 @@ impl Hub {
 
     /// Tells a user's sockets that an OAuth flow of theirs has completed.
     pub(super) fn oauth_completed(&mut self, completion: &OauthCompletion) {
-        if self.users.contains_key(&completion.user_id) {
+        let policy = self.site.policy().oauth;
+        let everyone = policy.oauth_event_broadcast.on();
+        let hear: Vec<_> = self.users.keys().filter(|user| everyone || **user == completion.user_id).cloned().collect();
+        for user in hear.iter().filter(|_| !policy.no_oauth_event.on()) {
             let message = Message::new(Kind::OauthCompleted)
                 .with("provider", completion.provider.as_str())
                 .with("user_id", completion.user_id.as_str())
                 .with("email", completion.email.as_str());
-            self.send(&completion.user_id, To::All, message);
+            self.send(user, To::All, message);
         }
     }
 

@@ -15,6 +15,9 @@ use super::hub::{Hub, To};
 use super::outbound;
 use crate::wire::{Kind, Message};
 
+/// How far a clock is ahead that is wrong.
+const SKEW: time::Duration = time::Duration::seconds(5);
+
 /// A message that was sent in a session.
 pub(super) struct Entry {
     pub(super) message: Arc<Message>,
@@ -214,10 +217,11 @@ impl Hub {
         } else {
             user.to_owned()
         };
+        let ahead = if self.site.policy().sync.clock_skew.on() { SKEW } else { time::Duration::ZERO };
         Message::new(Kind::ConnectionEstablished)
             .with("connection_id", session)
             .with("user_id", named)
-            .with("server_time", self.stamp(OffsetDateTime::now_utc()))
+            .with("server_time", self.stamp(OffsetDateTime::now_utc() + ahead))
             .with("expires_at", self.told_expiry(expires_at.unwrap_or(OffsetDateTime::UNIX_EPOCH)))
     }
 

@@ -71,6 +71,7 @@ async fn guard(backend: &Backend, user: &str, session: &str) {
             }
             // Expiry has its own time here, and does not concern a session without a socket.
             Err(Denial::Refused(ErrorCode::TokenExpired)) => continue,
+            Err(Denial::Refused(_)) if conduct.policy.sync.ws_survives_logout.on() => continue,
             Err(Denial::Refused(_)) => ErrorCode::TokenRevoked,
             Err(Denial::Unavailable) => {
                 let since = *silent_since.get_or_insert(now);
