@@ -11,6 +11,7 @@ macro_rules! checks {
     };
 }
 
+mod auth_sync;
 mod format;
 mod handshake;
 mod independence;
@@ -18,5 +19,5 @@ mod lifecycle;
 
 /// All checks, in the plan's order: the order of every table and report.
 pub fn registry() -> Vec<&'static Check> {
-    [handshake::CHECKS, lifecycle::CHECKS, format::CHECKS, independence::CHECKS].concat()
+    [handshake::CHECKS, lifecycle::CHECKS, auth_sync::CHECKS, format::CHECKS, independence::CHECKS].concat()
 }

@@ -3,9 +3,8 @@ use std::time::{Duration, Instant};
 use super::expiry;
 use crate::check;
 use crate::check::{Check, Context};
-use crate::model::{Finding, Judgement, Need};
-use crate::target::Received;
-use crate::wire::{ErrorCode, Kind};
+use crate::model::{Judgement, Need};
+use crate::wire::ErrorCode;
 
 pub(super) static CHECK: Check = check!("handshake/idle-socket-closed-at-expiry", run)
     .needs(&[Need::Short])
@@ -26,14 +25,8 @@ async fn attempt(cx: &Context) -> Judgement {
 
     cx.step("the idle socket at its token's end");
     let over = expiry::over(cx, &short.access).await?;
-    cx.ends(&mut ending.socket, over.saturating_duration_since(Instant::now()), &[1008], false).await?;
-    let is_extension = |kind: &Kind| matches!(kind, Kind::Other(name) if cx.contract().is_extension(name));
-    let judged = |received: &&Received| !received.kind().is_some_and(is_extension);
-    let code = ending.socket.seen().iter().rev().find(judged).and_then(Received::error_code);
-    let seen = || code.as_ref().map_or_else(|| "no error".to_owned(), |code| format!("error {code}"));
-    let told = code == Some(ErrorCode::TokenExpired);
-    let expected = "error TOKEN_EXPIRED before the Close";
-    cx.holds(told, Finding::WrongCode, expected, seen, || ending.socket.evidence())?;
+    let within = over.saturating_duration_since(Instant::now());
+    cx.thrown_out(&mut ending.socket, within, &ErrorCode::TokenExpired).await?;
 
     cx.step("the socket with a later token");
     cx.alive(&mut staying.socket).await?;

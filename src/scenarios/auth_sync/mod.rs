@@ -1,0 +1,12 @@
+//! Scenario 3: one token, one session, every service (contract, sections 2 to 5).
+
+mod surfaces;
+mod token_sets;
+
+checks! {
+    token_works_everywhere,
+    refusals_agree,
+    lifetimes_honest,
+    frontend_names_same_origins,
+    test_logins_closed,
+}
