@@ -14,7 +14,7 @@ use url::Url;
 use super::Target;
 use super::connect::{Dialer, Names, SetupError};
 use super::fault::{Fault, FaultKind, kind_of, root_cause};
-use super::redact::SecretKind;
+use super::learn::learn_answer;
 use super::response::Response;
 use super::token::Token;
 use super::transcript::{Line, Recorder};
@@ -312,12 +312,7 @@ impl Call<'_> {
             (Some(endpoint), Some(json)) => Some(target.contract().read_body(endpoint, json)),
             _ => None,
         };
-        for body in json.iter().chain(&logical) {
-            learn_tokens(body, target);
-        }
-        for (_, location) in headers.iter().filter(|(name, _)| name == "location") {
-            learn_from_location(location, target);
-        }
+        learn_answer(json.iter().chain(&logical), &headers, target);
         let body = (!text.is_empty()).then(|| excerpt(&text, target));
         line.record(Direction::Received, Record::Response { status, headers: headers.clone(), body });
         Ok(Response { status, headers, text, json, sent, received, line: line.clone() })
@@ -332,44 +327,6 @@ pub(super) fn excerpt(text: &str, target: &Target) -> String {
     let redacted = target.transcript().redact(text);
     let cut = redacted.floor_char_boundary(RECORDED_BODY);
     format!("{}… ({} octets)", &redacted[..cut], text.len())
-}
-
-fn kind_of_member(name: &str) -> Option<SecretKind> {
-    match name {
-        "access_token" => Some(SecretKind::AccessToken),
-        "refresh_token" => Some(SecretKind::RefreshToken),
-        "id_token" => Some(SecretKind::Token),
-        _ => None,
-    }
-}
-
-/// Learns the token sets in a body, however deep they stand.
-fn learn_tokens(body: &Value, target: &Target) {
-    match body {
-        Value::Object(members) => {
-            for (name, member) in members {
-                match (kind_of_member(name), member) {
-                    (Some(kind), Value::String(secret)) => {
-                        target.redactor().learn(kind, secret);
-                    }
-                    _ => learn_tokens(member, target),
-                }
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| learn_tokens(item, target)),
-        _ => {}
-    }
-}
-
-/// Learns the token set that a redirect carries in its fragment, or wrongly in its query.
-fn learn_from_location(location: &str, target: &Target) {
-    for part in location.split(['?', '#']).skip(1) {
-        for (name, value) in url::form_urlencoded::parse(part.as_bytes()) {
-            if let Some(kind) = kind_of_member(&name) {
-                target.redactor().learn(kind, &value);
-            }
-        }
-    }
 }
 
 fn classify(error: &reqwest::Error, deadline: Duration) -> (FaultKind, String) {

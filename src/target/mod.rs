@@ -12,6 +12,7 @@ mod head;
 mod http;
 mod jwt;
 mod launch;
+mod learn;
 mod link;
 mod pace;
 mod probe;

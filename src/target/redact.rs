@@ -36,6 +36,8 @@ pub enum SecretKind {
     Header,
     /// A connection string.
     Dsn,
+    /// The value of a cookie.
+    Cookie,
 }
 
 impl SecretKind {
@@ -52,6 +54,7 @@ impl SecretKind {
             Self::ServiceSecret => "service-secret",
             Self::Header => "header",
             Self::Dsn => "dsn",
+            Self::Cookie => "cookie",
         }
     }
 }
