@@ -228,3 +228,20 @@ pub(super) fn withdraw(profile: &mut Profile, need: Need) {
         Need::Databases => profile.independence.auth_database = None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Verdict;
+    use crate::scenarios::registry;
+
+    #[tokio::test]
+    async fn where_test_logins_are_closed_the_checks_that_need_no_effect_still_judge() {
+        let judged = ["auth-sync/test-logins-closed", "auth-sync/token-works-everywhere"];
+        let checks: Vec<_> = registry().into_iter().filter(|check| judged.contains(&check.id.as_str())).collect();
+        let staging = Staging { setting: Some(Setting::Production), ..Staging::default() };
+        let outcomes = Stage::start(staging).await.unwrap().run(&checks, false).await;
+        let verdicts: Vec<_> = outcomes.iter().map(|outcome| outcome.verdict.slug()).collect();
+        assert_eq!(verdicts, ["conforms"; 2], "{:?}", outcomes.iter().map(|it| &it.verdict).collect::<Vec<&Verdict>>());
+    }
+}
