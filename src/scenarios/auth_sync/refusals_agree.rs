@@ -1,3 +1,5 @@
+use futures_util::future::try_join_all;
+
 use super::surfaces::{self, Surface, Told, Verdict};
 use crate::check;
 use crate::check::{Check, Context};
@@ -11,7 +13,7 @@ const LEAST: usize = 3;
 /// Of forgeries that differ in the secret or spelling only, so many are shown.
 const ALIKE: usize = 2;
 
-/// What each surface says of one token.
+/// What each surface says of one token, all asked at once.
 struct Row {
     token: String,
     told: Vec<Told>,
@@ -60,10 +62,7 @@ async fn bad_tokens(cx: &Context, login: &Login) -> Result<Vec<Forged>, Stop> {
 }
 
 async fn row(cx: &Context, surfaces: &[Surface], token: String, shown: &Token) -> Result<Row, Stop> {
-    let mut told = Vec::new();
-    for surface in surfaces {
-        told.push(surfaces::show(cx, *surface, shown, false).await?);
-    }
+    let told = try_join_all(surfaces.iter().map(|surface| surfaces::show(cx, *surface, shown, false))).await?;
     Ok(Row { token, told })
 }
 
