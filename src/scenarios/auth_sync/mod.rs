@@ -6,6 +6,7 @@ mod token_sets;
 checks! {
     token_works_everywhere,
     refusals_agree,
+    logout_reaches_every_service,
     lifetimes_honest,
     frontend_names_same_origins,
     test_logins_closed,
