@@ -7,6 +7,7 @@ checks! {
     token_works_everywhere,
     refusals_agree,
     logout_reaches_every_service,
+    other_sessions_survive_logout,
     lifetimes_honest,
     frontend_names_same_origins,
     test_logins_closed,
