@@ -1,5 +1,6 @@
 //! Scenario 3: one token, one session, every service (contract, sections 2 to 5).
 
+mod renewal;
 mod surfaces;
 mod token_sets;
 
@@ -8,6 +9,7 @@ checks! {
     refusals_agree,
     logout_reaches_every_service,
     other_sessions_survive_logout,
+    logout_kills_refresh,
     lifetimes_honest,
     frontend_names_same_origins,
     test_logins_closed,
