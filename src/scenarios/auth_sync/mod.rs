@@ -10,6 +10,7 @@ checks! {
     logout_reaches_every_service,
     other_sessions_survive_logout,
     logout_kills_refresh,
+    refresh_rotates,
     lifetimes_honest,
     frontend_names_same_origins,
     test_logins_closed,
