@@ -11,6 +11,7 @@ checks! {
     other_sessions_survive_logout,
     logout_kills_refresh,
     refresh_rotates,
+    replayed_refresh_revokes_family,
     lifetimes_honest,
     frontend_names_same_origins,
     test_logins_closed,
