@@ -12,6 +12,7 @@ checks! {
     logout_kills_refresh,
     refresh_rotates,
     replayed_refresh_revokes_family,
+    concurrent_refresh_safe,
     lifetimes_honest,
     frontend_names_same_origins,
     test_logins_closed,
