@@ -13,6 +13,7 @@ checks! {
     refresh_rotates,
     replayed_refresh_revokes_family,
     concurrent_refresh_safe,
+    refresh_cannot_widen,
     lifetimes_honest,
     frontend_names_same_origins,
     test_logins_closed,
