@@ -15,6 +15,7 @@ checks! {
     concurrent_refresh_safe,
     refresh_cannot_widen,
     lifetimes_honest,
+    clocks_agree,
     frontend_names_same_origins,
     test_logins_closed,
 }
