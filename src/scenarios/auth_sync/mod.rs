@@ -16,6 +16,7 @@ checks! {
     refresh_cannot_widen,
     lifetimes_honest,
     clocks_agree,
+    session_persists,
     frontend_names_same_origins,
     test_logins_closed,
 }
