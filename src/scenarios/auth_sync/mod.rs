@@ -18,5 +18,6 @@ checks! {
     clocks_agree,
     session_persists,
     frontend_names_same_origins,
+    service_calls_authenticated,
     test_logins_closed,
 }

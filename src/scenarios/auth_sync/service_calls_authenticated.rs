@@ -1,0 +1,46 @@
+use serde_json::json;
+
+use crate::check;
+use crate::check::{Check, Context};
+use crate::model::{Judgement, Need, NotVerified, Stop};
+use crate::target::Call;
+use crate::wire::Endpoint;
+
+pub(super) static CHECK: Check = check!("auth-sync/service-calls-authenticated", run).needs(&[Need::Service]);
+
+/// What no service is called, and no secret is.
+const NOBODY: &str = "netra-check-nobody";
+
+async fn run(cx: &Context) -> Judgement {
+    let login = cx.login().await?;
+    let service = cx.profile().service.as_ref().ok_or(NotVerified::Lacks(Need::Service))?;
+    let validate = || cx.call(Endpoint::Validate).json(&json!({"token": login.access.expose(), "token_type": "access"}));
+    let by = |id: &str, secret: &str| validate().header("X-Service-ID", id).header("X-Service-Secret", secret);
+    let right = || by(&service.id, service.secret.expose());
+    let token = cx.service_token().await?;
+
+    control(cx, right(), validate().bearer(&token)).await?;
+    for (step, call) in [
+        ("no credentials", validate()),
+        ("the service's id with a wrong secret", by(&service.id, NOBODY)),
+        ("the right secret under an unknown id", by(NOBODY, service.secret.expose())),
+        ("the service's id without a secret", validate().header("X-Service-ID", &service.id)),
+        ("a user's token as Bearer", validate().bearer(&login.access)),
+    ] {
+        cx.step(format!("`{}` with {step}", Endpoint::Validate.slug()));
+        cx.status(&call.send().await?, &[401])?;
+    }
+    control(cx, right(), validate().bearer(&token)).await?;
+    cx.conforms()
+}
+
+/// Both ways by which a service is known are open.
+async fn control(cx: &Context, by_secret: Call<'_>, by_token: Call<'_>) -> Result<(), Stop> {
+    for (step, call) in [("id and secret", by_secret), ("a service token", by_token)] {
+        cx.step(format!("control: {step}"));
+        let answer = call.send().await?;
+        cx.success(Endpoint::Validate, &answer)
+            .map_err(|stop| cx.control_failed("a service may validate tokens", stop))?;
+    }
+    Ok(())
+}
