@@ -1,5 +1,6 @@
 //! Scenario 3: one token, one session, every service (contract, sections 2 to 5).
 
+mod oauth;
 mod renewal;
 mod surfaces;
 mod token_sets;
@@ -19,5 +20,6 @@ checks! {
     session_persists,
     frontend_names_same_origins,
     service_calls_authenticated,
+    oauth_start_sound,
     test_logins_closed,
 }
