@@ -21,5 +21,6 @@ checks! {
     frontend_names_same_origins,
     service_calls_authenticated,
     oauth_start_sound,
+    oauth_flow_completes,
     test_logins_closed,
 }
