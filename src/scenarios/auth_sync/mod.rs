@@ -22,5 +22,6 @@ checks! {
     service_calls_authenticated,
     oauth_start_sound,
     oauth_flow_completes,
+    oauth_state_enforced,
     test_logins_closed,
 }
