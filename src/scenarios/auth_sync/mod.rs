@@ -23,5 +23,6 @@ checks! {
     oauth_start_sound,
     oauth_flow_completes,
     oauth_state_enforced,
+    oauth_completion_notified,
     test_logins_closed,
 }
