@@ -24,5 +24,6 @@ checks! {
     oauth_flow_completes,
     oauth_state_enforced,
     oauth_completion_notified,
+    every_provider_configured,
     test_logins_closed,
 }
