@@ -26,4 +26,5 @@ checks! {
     oauth_completion_notified,
     every_provider_configured,
     test_logins_closed,
+    user_states_respected,
 }
