@@ -27,4 +27,5 @@ checks! {
     every_provider_configured,
     test_logins_closed,
     user_states_respected,
+    login_does_not_tell_users,
 }
