@@ -28,4 +28,5 @@ checks! {
     test_logins_closed,
     user_states_respected,
     login_does_not_tell_users,
+    tokens_not_cacheable,
 }
