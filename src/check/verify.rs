@@ -3,6 +3,8 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::Context;
 use crate::model::{Blame, Evidence, Finding, Inconclusive, Stop};
 use crate::target::{Next, Response, Socket};
@@ -46,6 +48,21 @@ impl Context {
             || format!("{what} {seen:?}"),
             evidence,
         )
+    }
+
+    /// Two JSON values that must be equal, told as JSON.
+    ///
+    /// # Errors
+    /// As [`Self::same`].
+    pub fn same_json(
+        &self,
+        what: &str,
+        expected: &Value,
+        seen: &Value,
+        evidence: impl FnOnce() -> Evidence,
+    ) -> Result<(), Stop> {
+        let told = || format!("{what} {seen}");
+        self.holds(expected == seen, Finding::WrongValue, format!("{what} {expected}"), told, evidence)
     }
 
     /// An answer whose status must be one of `expected`.
@@ -282,7 +299,7 @@ impl Context {
                 ))
             }
             None => {
-                let seen = format!("open after {} s", within.as_secs_f64());
+                let seen = format!("open after {} s", (within.as_secs_f64() * 10.0).round() / 10.0);
                 Err(self.deviation(Finding::NotClosed, expected(), seen, socket.evidence()))
             }
         }

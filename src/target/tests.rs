@@ -451,6 +451,28 @@ async fn a_login_is_read_and_its_tokens_are_hidden() {
 }
 
 #[tokio::test]
+async fn codes_and_long_cookies_of_a_redirect_are_hidden_and_settings_are_not() {
+    let (listener, target, recorder) = listener().await;
+    let serve = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        request(&mut stream).await;
+        let answer = "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1/back?code=c0de-of-a-grant&state=st4te-of-a-flow\r\n\
+             set-cookie: session=s3ssion-of-a-browser; HttpOnly\r\nset-cookie: theme=dark\r\ncontent-length: 0\r\n\r\n";
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    };
+    let call = target.http(&recorder).at(Origin::Auth, "GET", "/authorize").send();
+    let (answer, ()) = tokio::join!(call, serve);
+    assert!(answer.unwrap().header("location").unwrap().contains("code=c0de-of-a-grant"), "the checker needs it");
+    let transcript = format!("{:?}", recorder.history());
+    for secret in ["c0de-of-a-grant", "s3ssion-of-a-browser"] {
+        assert!(!transcript.contains(secret), "{secret} in {transcript}");
+    }
+    for plain in ["«token 1»", "«cookie 1»", "st4te-of-a-flow", "theme=dark"] {
+        assert!(transcript.contains(plain), "no {plain} in {transcript}");
+    }
+}
+
+#[tokio::test]
 async fn one_trust_for_http_and_sockets_and_names_resolved_by_the_profile() {
     let signed = rcgen::generate_simple_self_signed(["netra.test".to_owned()]).unwrap();
     let directory = tempfile::tempdir().unwrap();

@@ -3,7 +3,7 @@ use serde_json::Value;
 use super::token_sets;
 use crate::check;
 use crate::check::{Check, Context};
-use crate::model::{Judgement, NotVerified};
+use crate::model::{Finding, Judgement, NotVerified};
 
 pub(super) static CHECK: Check = check!("auth-sync/lifetimes-honest", run).smoke();
 
@@ -15,7 +15,9 @@ async fn run(cx: &Context) -> Judgement {
         let life = life.ok_or_else(no_times)?;
         let body = set.answer.logical_body(cx.contract(), set.endpoint).unwrap_or_default();
         let told = body.get("expires_in").and_then(Value::as_f64);
-        cx.same("expires_in", &Some(life), &told, || set.answer.evidence())?;
+        let seen = || told.map_or_else(|| "no expires_in".to_owned(), |told| format!("expires_in {told}"));
+        let expected = format!("expires_in {life}, as exp − iat");
+        cx.holds(told == Some(life), Finding::WrongValue, expected, seen, || set.answer.evidence())?;
     }
     cx.conforms()
 }

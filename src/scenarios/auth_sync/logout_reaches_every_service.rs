@@ -32,8 +32,7 @@ async fn run(cx: &Context) -> Judgement {
     let figures: Vec<String> = shown.iter().chain(&ended).map(|(what, result)| figure(what, result)).collect();
     cx.step(figures.join(", "));
     for (what, result) in shown.into_iter().chain(ended) {
-        cx.step(format!("after the logout, {what}"));
-        result.map_err(|stop| with_figures(stop, &figures))?;
+        result.map_err(|stop| with_figures(stop, &what, &figures))?;
     }
     cx.conforms()
 }
@@ -69,9 +68,11 @@ fn figure(what: &str, result: &Result<Duration, Stop>) -> String {
     }
 }
 
-fn with_figures(stop: Stop, figures: &[String]) -> Stop {
+/// All were asked at once: only afterwards it is known whose deviation it is.
+fn with_figures(stop: Stop, what: &str, figures: &[String]) -> Stop {
     match stop {
         Stop::Deviates(mut deviation) => {
+            deviation.step = format!("after the logout, {what}");
             deviation.evidence.facts.extend(figures.iter().cloned());
             Stop::Deviates(deviation)
         }

@@ -105,3 +105,15 @@ fn bits(state: &str) -> usize {
     let per_letter = if letters().all(|letter| letter.is_ascii_hexdigit()) { 4 } else { 6 };
     letters().count() * per_letter
 }
+
+#[cfg(test)]
+mod tests {
+    use super::bits;
+
+    #[test]
+    fn a_state_has_room_for_what_its_letters_hold() {
+        assert_eq!(bits("8d0c1a6e-5f2b-4a43-9d7e-0b1f2c3d4e5f"), 128);
+        assert_eq!(bits("Zk9rQ2xWb1p5c0hUe3YtLg"), 22 * 6);
+        assert!(bits("session-42") < 128);
+    }
+}

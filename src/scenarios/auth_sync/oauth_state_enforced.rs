@@ -4,13 +4,14 @@ use super::oauth::{Browser, Consented, Form, parameter, signed_in};
 use crate::check;
 use crate::check::{Check, Context};
 use crate::model::{Effect, Judgement, Need, Stop};
+use crate::target::Login;
 
 pub(super) static CHECK: Check =
     check!("auth-sync/oauth-state-enforced", run).needs(&[Need::OAuthAuto]).effects(&[Effect::Create]);
 
 async fn run(cx: &Context) -> Judgement {
     let provider = cx.profile().users.oauth_providers.first().map(String::as_str).unwrap_or_default();
-    control(cx, provider).await?;
+    let user = control(cx, provider).await?;
 
     for (step, state) in [("missing", None), ("unknown", Some("netra-check-unknown-state"))] {
         let (mut browser, flow) = consented(cx, provider).await?;
@@ -39,15 +40,34 @@ async fn run(cx: &Context) -> Judgement {
     cx.step("the same callback again");
     refused(cx, &mut keeps, &flow.callback).await?;
 
+    late(cx, provider, &user).await?;
     control(cx, provider).await?;
     cx.conforms()
 }
 
 /// A whole flow completes: what is refused beside it is its state.
-async fn control(cx: &Context, provider: &str) -> Result<(), Stop> {
+async fn control(cx: &Context, provider: &str) -> Result<Login, Stop> {
     cx.step("control: a whole flow");
     let flow = Browser::new(cx).sign_in(provider, Form::Page).await;
-    flow.map(drop).map_err(|stop| cx.control_failed("a whole flow completes", stop))
+    flow.map_err(|stop| cx.control_failed("a whole flow completes", stop))
+}
+
+/// A callback that comes after another flow of its browser: refused, or the login of its own provider's user.
+async fn late(cx: &Context, provider: &str, user: &Login) -> Result<(), Stop> {
+    let (mut browser, flow) = consented(cx, provider).await?;
+    let other = cx.profile().users.oauth_providers.last().map_or(provider, String::as_str);
+    cx.step("control: another flow in the same browser");
+    let between = browser.sign_in(other, Form::Page).await;
+    between.map_err(|stop| cx.control_failed("a whole flow completes", stop))?;
+    cx.step("a callback that comes after another flow of its browser");
+    let answer = browser.call_back(&flow.callback, Form::Json).await?;
+    cx.status(&answer, &[200, 302, 400])?;
+    if answer.status == 400 {
+        return Ok(());
+    }
+    let evidence = answer.evidence();
+    let login = signed_in(cx, answer, Form::Json)?;
+    cx.same("user_id", &user.user_id, &login.user_id, || evidence)
 }
 
 /// A new browser with a flow of its own, up to the provider's code.

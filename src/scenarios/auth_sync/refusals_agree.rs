@@ -102,7 +102,7 @@ fn agrees(cx: &Context, surfaces: &[Surface], row: &Row, table: &[String]) -> Re
         evidence.facts.extend(table.iter().cloned());
         evidence
     };
-    let finding = odd.map_or(Finding::WrongCode, |(_, told)| surfaces::finding(&told.verdict));
+    let finding = odd.map_or(Finding::WrongCode, |(_, told)| told.verdict.finding());
     let expected = match due {
         Some(code) => format!("{code} on every surface"),
         None => "refused on every surface".into(),

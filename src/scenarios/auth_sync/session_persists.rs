@@ -60,7 +60,7 @@ async fn belongings(
     cx.step(format!("the profile with {whose}"));
     let answer = cx.call(Endpoint::UserProfile).bearer(token).send().await?;
     let profile = body(cx, Endpoint::UserProfile, &answer)?;
-    cx.same("profile", known.map_or(&profile, |known| &known.profile), &profile, || answer.evidence())?;
+    cx.same_json("profile", known.map_or(&profile, |known| &known.profile), &profile, || answer.evidence())?;
 
     cx.step(format!("the list of threads with {whose}"));
     let answer = cx.call(Endpoint::ListThreads).query("limit", 100).bearer(token).send().await?;
@@ -69,13 +69,13 @@ async fn belongings(
     let listed = list.as_array().and_then(|list| list.iter().find(is_it)).cloned().unwrap_or_default();
     let wanted = known.map_or(Value::from(thread), |known| known.thread.clone());
     let seen = if known.is_some() { listed.clone() } else { listed.get("id").cloned().unwrap_or_default() };
-    cx.same("thread", &wanted, &seen, || answer.evidence())?;
+    cx.same_json("thread", &wanted, &seen, || answer.evidence())?;
 
     cx.step(format!("the history with {whose}"));
     let call = cx.call(Endpoint::ListMessages).path_param("id", thread).bearer(token);
     let answer = call.send().await?;
     let history = body(cx, Endpoint::ListMessages, &answer)?;
-    cx.same("history", known.map_or(&history, |known| &known.history), &history, || answer.evidence())?;
+    cx.same_json("history", known.map_or(&history, |known| &known.history), &history, || answer.evidence())?;
     Ok(Belongings { profile, thread: listed, history })
 }
 

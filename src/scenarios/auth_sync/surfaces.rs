@@ -62,8 +62,19 @@ impl fmt::Display for Surface {
 pub(super) enum Verdict {
     Accepted,
     Refused(ErrorCode),
-    /// Neither: in a few words.
-    Neither(String),
+    /// Neither: what kind of deviation that is, and in a few words.
+    Neither(Finding, String),
+}
+
+impl Verdict {
+    /// The finding where it is not the refusal that was due.
+    pub(super) const fn finding(&self) -> Finding {
+        match self {
+            Self::Accepted => Finding::Accepted,
+            Self::Refused(_) => Finding::WrongCode,
+            Self::Neither(finding, _) => *finding,
+        }
+    }
 }
 
 impl fmt::Display for Verdict {
@@ -71,7 +82,7 @@ impl fmt::Display for Verdict {
         match self {
             Self::Accepted => f.pad("accepted"),
             Self::Refused(code) => f.pad(code.as_str()),
-            Self::Neither(what) => f.pad(what),
+            Self::Neither(_, what) => f.pad(what),
         }
     }
 }
@@ -95,20 +106,24 @@ pub(super) async fn show(cx: &Context, surface: Surface, token: &Token, fresh: b
     };
     let answer = if fresh { call.fresh_connection() } else { call }.send().await?;
     let told = |verdict| Told { verdict, evidence: answer.evidence(), at: answer.received };
-    if answer.succeeded(cx.contract(), endpoint) {
-        let body = answer.logical_body(cx.contract(), endpoint).unwrap_or_default();
-        // Only a validation says no with 200.
-        return Ok(told(match body.get("error_code").and_then(Value::as_str) {
-            Some(code) if surface == Surface::Validate && body.get("valid") == Some(&Value::Bool(false)) => {
-                Verdict::Refused(ErrorCode::from(code))
-            }
-            _ => Verdict::Accepted,
+    let contract = cx.contract();
+    if answer.succeeded(contract, endpoint) {
+        // Only a validation says no with a status of success.
+        let body = answer.logical_body(contract, endpoint).unwrap_or_default();
+        let is_refusal = surface == Surface::Validate && body.get("valid") != Some(&Value::Bool(true));
+        let code = body.get("error_code").and_then(Value::as_str).map(ErrorCode::from);
+        return Ok(told(match (is_refusal, code) {
+            (false, _) => Verdict::Accepted,
+            (true, Some(code)) => Verdict::Refused(code),
+            (true, None) => Verdict::Neither(Finding::WrongCode, "no error code".into()),
         }));
     }
-    Ok(told(match answer.error_code(cx.contract()) {
-        Some(code) if answer.status == 401 => Verdict::Refused(code),
-        Some(code) => Verdict::Neither(format!("HTTP {} {code}", answer.status)),
-        None => Verdict::Neither(format!("HTTP {} without a code", answer.status)),
+    let (status, code) = (answer.status, answer.error_code(contract));
+    Ok(told(match code {
+        Some(code) if status == 401 => Verdict::Refused(code),
+        None if status == 401 => Verdict::Neither(Finding::WrongCode, "no error code".into()),
+        _ if status >= 500 => Verdict::Neither(Finding::ServerError, format!("HTTP {status}")),
+        _ => Verdict::Neither(Finding::WrongStatus, format!("HTTP {status}")),
     }))
 }
 
@@ -122,27 +137,21 @@ async fn admission(admission: Admission) -> Told {
         }
         Admission::Refused(refusal) => {
             let verdict = match &refusal.code {
-                Some(code) if *code != ErrorCode::Internal => Verdict::Refused(code.clone()),
-                _ => Verdict::Neither(refusal.to_string()),
+                Some(ErrorCode::Internal) => Verdict::Neither(Finding::ServerError, refusal.to_string()),
+                Some(code) => Verdict::Refused(code.clone()),
+                None => Verdict::Neither(Finding::WrongCode, "no error code".into()),
             };
             Told { verdict, evidence: refusal.evidence, at }
         }
         Admission::OtherFirst(socket, _) => {
-            Told { verdict: Verdict::Neither("101 and no welcome first".into()), evidence: socket.evidence(), at }
+            // Whoever is not let in gets no frame but the error.
+            let verdict = Verdict::Neither(Finding::Accepted, "a frame before any verdict".into());
+            Told { verdict, evidence: socket.evidence(), at }
         }
         Admission::Silent(socket) => {
-            Told { verdict: Verdict::Neither("101, then nothing".into()), evidence: socket.evidence(), at }
+            let verdict = Verdict::Neither(Finding::NoAnswer, "101, then nothing".into());
+            Told { verdict, evidence: socket.evidence(), at }
         }
-    }
-}
-
-/// The finding of a verdict that is not the refusal that was due.
-pub(super) fn finding(verdict: &Verdict) -> Finding {
-    match verdict {
-        Verdict::Accepted => Finding::Accepted,
-        Verdict::Refused(_) => Finding::WrongCode,
-        Verdict::Neither(what) if what.starts_with("HTTP 5") => Finding::ServerError,
-        Verdict::Neither(_) => Finding::WrongStatus,
     }
 }
 
@@ -174,8 +183,11 @@ pub(super) async fn until_refused(
             }
             other => {
                 let seen = format!("{other} at `{surface}`, {} ms after it was revoked", after.as_millis());
-                let expected = format!("{code} on every new connection, {} ms after it", within.as_millis());
-                return Err(cx.deviation(finding(other), [expected], seen, told.evidence));
+                let expected = match within.as_millis() {
+                    0 => format!("{code} on every new connection"),
+                    within => format!("{code} on every new connection, {within} ms after it"),
+                };
+                return Err(cx.deviation(other.finding(), [expected], seen, told.evidence));
             }
         }
     }
@@ -196,8 +208,8 @@ pub(super) async fn same_user(cx: &Context, login: &Login) -> Result<(), Stop> {
         cx.step(format!("the token at `{surface}`"));
         let Some((endpoint, call)) = surface.call(cx, &login.access) else {
             let mut session = cx.admitted(cx.upgrade_with(&login.access)).await?;
-            let user = session.welcome.user_id().map(str::to_owned);
-            cx.same("user_id", &Some(login.user_id.clone()), &user, || session.socket.evidence())?;
+            let user = session.welcome.user_id().unwrap_or_default();
+            cx.same("user_id", &login.user_id.as_str(), &user, || session.socket.evidence())?;
             cx.alive(&mut session.socket).await?;
             session.close().await;
             continue;
@@ -208,10 +220,9 @@ pub(super) async fn same_user(cx: &Context, login: &Login) -> Result<(), Stop> {
             continue;
         }
         let body = valid_body(cx, endpoint, &answer)?;
-        let text = |member: &str| body.get(member).and_then(Value::as_str).map(str::to_owned);
-        cx.same("user_id", &Some(login.user_id.clone()), &text("user_id"), || answer.evidence())?;
-        email = email.or_else(|| text("email"));
-        cx.same("email", &email, &text("email"), || answer.evidence())?;
+        let text = |member: &str| body.get(member).and_then(Value::as_str).unwrap_or_default().to_owned();
+        cx.same("user_id", &login.user_id, &text("user_id"), || answer.evidence())?;
+        cx.same("email", email.get_or_insert_with(|| text("email")), &text("email"), || answer.evidence())?;
         if let Some(told) = body.get("permissions").and_then(set_of) {
             let expected = permissions.get_or_insert_with(|| told.clone());
             cx.same("permissions", expected, &told, || answer.evidence())?;

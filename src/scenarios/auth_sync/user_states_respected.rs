@@ -116,8 +116,7 @@ async fn dead(cx: &Context, state: &str, user: &PasswordUser, code: &ErrorCode) 
         cx.step(format!("the token of the user that is {state}, at `{surface}`"));
         let told = surfaces::show(cx, surface, &login.access, false).await?;
         let right = told.verdict == Verdict::Refused(code.clone());
-        let finding = surfaces::finding(&told.verdict);
-        cx.holds(right, finding, code.to_string(), || told.verdict.to_string(), || told.evidence.clone())?;
+        cx.holds(right, told.verdict.finding(), code.to_string(), || told.verdict.to_string(), || told.evidence.clone())?;
     }
     Ok(())
 }
