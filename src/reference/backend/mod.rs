@@ -15,6 +15,7 @@ mod misrun;
 mod outbound;
 mod prompt;
 mod refusal;
+mod replay;
 mod requests;
 mod rest;
 mod runs;
