@@ -4,6 +4,7 @@
 mod admission;
 mod context;
 mod declaration;
+mod expiry;
 mod flow;
 mod lasting;
 mod page;
@@ -17,6 +18,7 @@ mod verify;
 pub use admission::{Admission, Refusal, RefusalForm, Session};
 pub use context::Context;
 pub use declaration::{Body, Check, Declared, Run, RunWide, Traffic, Waits};
+pub use expiry::in_time;
 pub use flow::{Act, Flow, Scene};
 pub use page::{Catch, Page};
 pub use recording::{Judge, Recording, Seen};

@@ -1,12 +1,14 @@
 //! Sessions that lost their socket, and how a client takes them up again (contract, 7.4).
 
+use serde::{Deserialize, Serialize};
+
 use super::{Context, Session};
 use crate::model::{NotVerified, Stop};
 use crate::target::{Received, Upgrade};
 use crate::wire::{Kind, Message};
 
 /// A session as its client remembers it: its name, and the last message that was seen of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lost {
     /// `connection_id` of its first welcome.
     pub connection_id: String,
