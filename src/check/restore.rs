@@ -1,11 +1,16 @@
 //! Sessions that lost their socket, and how a client takes them up again (contract, 7.4).
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Context, Session};
 use crate::model::{NotVerified, Stop};
 use crate::target::{Received, Upgrade};
 use crate::wire::{Kind, Message};
+
+/// A connection that both sides have closed has ended after this (contract, section 5).
+const END: Duration = Duration::from_secs(2);
 
 /// A session as its client remembers it: its name, and the last message that was seen of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,11 +60,10 @@ impl Session {
     }
 
     /// Closes with 1000 and waits for the target's part of it: after that nobody is on the other side.
-    pub async fn leave(self) -> Lost {
-        let mut session = self;
-        session.socket.close(1000, "").await;
-        session.socket.ended(std::time::Duration::from_secs(2)).await;
-        session.lost()
+    pub async fn leave(mut self) -> Lost {
+        self.socket.close(1000, "").await;
+        self.socket.ended(END).await;
+        self.lost()
     }
 }
 
@@ -67,15 +71,22 @@ impl Context {
     /// A new socket on which `lost` was asked for first, and the `session_restored` that answered.
     ///
     /// # Errors
-    /// Inconclusive when the socket is not let in; deviates as [`Self::ask`]; not verified where the contract
-    /// restores no sessions.
+    /// Inconclusive when the socket is not let in; else as [`Self::restore`].
     pub async fn restored(&self, upgrade: Upgrade<'_>, lost: &Lost) -> Result<(Session, Message), Stop> {
+        let mut session = self.open(upgrade).await?;
+        let restored = self.restore(&mut session, lost).await?;
+        Ok((session, restored))
+    }
+
+    /// Asks for `lost` on a socket that has said nothing yet; the `session_restored` that answers.
+    ///
+    /// # Errors
+    /// Deviates as [`Self::ask`]; not verified where the contract restores no sessions.
+    pub async fn restore(&self, session: &mut Session, lost: &Lost) -> Result<Message, Stop> {
         if self.contract().answer_to(&Kind::SessionRestore).is_none() {
             return Err(NotVerified::NotInContract("session_restore".into()).into());
         }
-        let mut session = self.open(upgrade).await?;
-        let restored = self.ask(&mut session.socket, lost.request()).await?;
-        Ok((session, restored))
+        self.ask(&mut session.socket, lost.request()).await
     }
 
     /// `session_restored` must say that the session goes on, under its old name.

@@ -19,7 +19,8 @@ use crate::wire::Message;
 /// witness, loses nothing.
 pub(super) static FLOW: Flow = Flow::new("reconnection/interrupted-streams", |cx| Box::pin(act(cx)))
     .needs(&[Need::Trigger(Trigger::LongStream)])
-    .effects(&[Effect::Create]);
+    .effects(&[Effect::Create])
+    .wait(|waits| stream::duration(waits.profile).unwrap_or_default());
 
 /// One way after the other, the last two in a row.
 const OFTEN: [Style; 5] = [Style::Close, Style::Reset, Style::HalfOpen, Style::Cut, Style::Cut];
@@ -119,12 +120,12 @@ async fn interrupted(
     }
     let mut replayed = 0;
     for (number, style) in styles.iter().enumerate() {
-        if progress.borrow().ended.contains(tale.run()) {
-            begin(cx, &mut session, &mut tale).await?;
-        }
         if often {
             cx.step(format!("a stream before {}", style.words()));
             seen(cx, &mut session.socket, tale.run(), replayed + rng.random_range(1..=3)).await?;
+        }
+        if progress.borrow().ended.contains(tale.run()) || is_over(&session.socket, tale.run()) {
+            begin(cx, &mut session, &mut tale).await?;
         }
         cx.step(format!("{} while a run streams", style.words()));
         lose(cx, session, &link, *style, &mut rng, &mut lost).await;
@@ -158,18 +159,24 @@ async fn begin(cx: &Context, session: &mut Session, tale: &mut Tale) -> Result<(
     Ok(())
 }
 
+/// Whether the end of a run has come on this socket.
+fn is_over(socket: &Socket, run: &str) -> bool {
+    socket.seen().iter().filter_map(|received| received.message.as_ref().ok()).any(|message| is_last(message, run))
+}
+
+fn is_last(message: &Message, run: &str) -> bool {
+    message.run_id() == Some(run) && ends_run(&message.kind)
+}
+
 /// Takes `count` messages about runs, or all to the end of `run`.
 async fn seen(cx: &Context, socket: &mut Socket, run: &str, count: u64) -> Result<(), Stop> {
-    let is_last = |message: &Message| message.run_id() == Some(run) && ends_run(&message.kind);
-    if socket.seen().iter().any(|received| received.message.as_ref().is_ok_and(is_last)) {
-        return Ok(());
-    }
+    let of_a_run = |message: &Message| message.run_id().is_some();
+    let within = cx.profile().thresholds.first_content;
     for _ in 0..count {
-        let is_of_a_run = |message: &Message| message.run_id().is_some();
-        let message = cx.message_within(socket, cx.profile().thresholds.first_content, "an event", is_of_a_run).await?;
-        if is_last(&message) {
+        if is_over(socket, run) {
             break;
         }
+        cx.message_within(socket, within, "an event of a run", of_a_run).await?;
     }
     Ok(())
 }

@@ -1,9 +1,9 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::away;
 use crate::check;
-use crate::check::{Check, Context};
-use crate::model::{Effect, Finding, Judgement};
+use crate::check::{Check, Context, in_time};
+use crate::model::{Blame, Effect, Finding, Inconclusive, Judgement};
 use crate::wire::{Kind, Message};
 
 pub(super) static CHECK: Check = check!("reconnection/old-socket-superseded", run).effects(&[Effect::Create]);
@@ -12,16 +12,26 @@ pub(super) static CHECK: Check = check!("reconnection/old-socket-superseded", ru
 const END: Duration = Duration::from_secs(2);
 
 async fn run(cx: &Context) -> Judgement {
+    in_time(|| attempt(cx)).await
+}
+
+async fn attempt(cx: &Context) -> Judgement {
     let login = cx.login().await?;
     let link = cx.link().open().await?;
     let mut old = cx.open(cx.upgrade_with(&login.access).through(&link)).await?;
     let thread = away::thread(cx, &mut old).await?;
     let lost = old.lost();
+    let mut new = cx.session(&login.access).await?;
 
     cx.step("nothing passes any more, and the session is restored on another connection");
+    let stalled = Instant::now();
     link.stall();
-    let (mut new, restored) = cx.restored(cx.upgrade_with(&login.access), &lost).await?;
+    let restored = cx.restore(&mut new, &lost).await?;
     cx.resumed(&new, &restored, &lost)?;
+    if stalled.elapsed() > cx.waits().heartbeat() {
+        let what = "we were too slow: the old connection may have been given up as dead";
+        return Err(Inconclusive::new(Blame::Harness, what).with(cx.evidence()).into());
+    }
     cx.step("a message is posted after the restore");
     let posted = away::post(cx, &login.access, &thread).await?;
     let is_it = |message: &Message| message.kind == Kind::MessageCreated && message.text("id") == Some(posted.as_str());

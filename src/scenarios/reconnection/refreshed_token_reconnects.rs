@@ -15,11 +15,16 @@ async fn run(cx: &Context) -> Judgement {
 }
 
 async fn attempt(cx: &Context) -> Judgement {
-    // To post by while the other one's token is expired.
-    let (other, login) = (cx.login().await?, cx.short_login(Duration::ZERO).await?);
-    let mut session = cx.session(&login.access).await?;
-    let thread = away::thread(cx, &mut session).await?;
+    // To post by while the other one's token is expired; the short one's life is for its session alone.
+    let other = cx.login().await?;
+    let mut helper = cx.session(&other.access).await?;
+    let thread = away::thread(cx, &mut helper).await?;
+    helper.close().await;
+    let login = cx.short_login(Duration::ZERO).await?;
+    cx.step("a session is begun with a token that lives seconds");
+    let opened = cx.session(&login.access).await;
     cx.still_before(&login.access).await?;
+    let mut session = opened?;
 
     cx.step("waiting until the target closes the connection at its token's end");
     let over = cx.gone_by(&login.access).await?;

@@ -114,13 +114,14 @@ async fn a_reset_reaches_both_sides_and_new_connections_pass() {
     // Both directions are there before the command is given.
     client.write_all(b"?").await.unwrap();
     assert_eq!(read(&mut service, 1).await, b"?");
+    link.cut_after(3);
     link.reset();
     assert!(end(&mut client).await.1 && end(&mut service).await.1);
 
     let mut client = TcpStream::connect(link.address()).await.unwrap();
     let (mut service, _) = listener.accept().await.unwrap();
-    client.write_all(b"again").await.unwrap();
-    assert_eq!(read(&mut service, 5).await, b"again");
+    service.write_all(b"again").await.unwrap();
+    assert_eq!(read(&mut client, 5).await, b"again");
     drop(client);
     assert_eq!(end(&mut service).await, (0, false));
 }
