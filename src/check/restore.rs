@@ -99,3 +99,44 @@ impl Context {
         self.same("connection_id", &Some(lost.connection_id.as_str()), &restored.connection_id(), evidence)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    fn came(kind: Kind, connection: Option<&str>, sequence: Option<u64>, id: &str) -> Received {
+        let message = connection.map_or(Message::new(kind.clone()), |it| Message::new(kind).with("connection_id", it));
+        let message = Message { sequence, ..message.id(id) };
+        Received { message: Ok(message), text: String::new(), at: Instant::now() }
+    }
+
+    #[test]
+    fn a_client_remembers_the_last_message_of_its_session_not_of_the_one_it_gave_up() {
+        let mut lost = Lost::default();
+        lost.see(&[
+            came(Kind::ConnectionEstablished, Some("first"), Some(1), "a"),
+            came(Kind::Pong, None, Some(2), "b"),
+        ]);
+        assert_eq!((lost.connection_id.as_str(), lost.sequence), ("first", Some(2)));
+
+        let second = came(Kind::ConnectionEstablished, Some("second"), Some(1), "c");
+        let restored = came(Kind::SessionRestored, Some("first"), None, "d");
+        lost.see(&[second.clone(), restored.clone()]);
+        assert_eq!(
+            (lost.connection_id.as_str(), lost.sequence, lost.message_id.as_deref()),
+            ("first", Some(2), Some("b"))
+        );
+        lost.see(&[second, restored, came(Kind::Pong, None, Some(3), "e")]);
+        assert_eq!(lost.request().field("last_sequence"), Some(&3.into()));
+    }
+
+    #[test]
+    fn without_numbers_the_last_message_is_named() {
+        let mut lost = Lost::default();
+        lost.see(&[came(Kind::ConnectionEstablished, Some("first"), None, "a"), came(Kind::Pong, None, None, "b")]);
+        let request = lost.request();
+        assert_eq!((request.text("last_message_id"), request.field("last_sequence")), (Some("b"), None));
+    }
+}

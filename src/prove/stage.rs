@@ -223,3 +223,21 @@ pub(super) fn withdraw(profile: &mut Profile, need: Need) {
         Need::Databases => profile.independence.auth_database = None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenarios::registry;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn connections_are_lost_below_tls_and_sessions_are_not() {
+        let names = ["nothing-lost", "nothing-doubled", "replay-in-order", "old-socket-superseded"];
+        let is_named = |check: &&'static Check| names.contains(&check.id.fact());
+        let checks: Vec<_> = registry().into_iter().filter(is_named).collect();
+        let stage = Stage::start(Staging { setting: Some(Setting::Tls), ..Staging::default() }).await.unwrap();
+        let outcomes = stage.run(&checks, false).await;
+        let verdicts: Vec<_> = outcomes.iter().map(|outcome| (outcome.id.fact(), outcome.verdict.slug())).collect();
+        assert_eq!(verdicts.len(), names.len());
+        assert!(verdicts.iter().all(|(_, verdict)| *verdict == "conforms"), "{verdicts:?}");
+    }
+}

@@ -14,9 +14,15 @@ fn judge(recording: &Recording) -> Judgement {
         let known = places(&witnessed);
         let mut had = BTreeSet::new();
         for number in 0..tale.parts.len() {
-            let style = number.checked_sub(1).map(|before| tale.restores[before].style.words());
-            recording.step(style.map_or_else(|| "before the first drop".into(), |style| format!("after {style}")));
-            for seen in tale.taken(recording, number)? {
+            let (step, taken) = match number.checked_sub(1) {
+                None => ("before the first drop".to_owned(), tale.taken(recording, 0)?),
+                Some(before) => {
+                    let style = tale.restores[before].style.words();
+                    (format!("after {style}"), tale.taken_after(recording, before)?)
+                }
+            };
+            recording.step(step);
+            for seen in taken {
                 let first = event(&seen).is_empty() || had.insert(event(&seen).to_owned());
                 let what = || format!("{} `{}`, a second time", seen.message.kind, event(&seen));
                 let expected = "each event once, before a drop or after it";

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::interrupted::FLOW;
-use super::tale::{Tale, event, evidence, tales, witnessed};
+use super::tale::{Tale, event, evidence, is_resumed, tales, witnessed};
 use crate::check;
 use crate::check::{Check, Recording, Seen};
 use crate::model::{Blame, Finding, Inconclusive, Judgement, NotVerified, Stop};
@@ -42,15 +42,19 @@ fn judge(recording: &Recording) -> Judgement {
 /// Events that the witness had seen and the session had not when it was asked for again.
 fn missed(recording: &Recording, tale: &Tale, due: &[Seen]) -> Result<BTreeSet<String>, Stop> {
     let (mut missed, mut had) = (BTreeSet::new(), BTreeSet::new());
+    let everything = recording.seen("witness")?;
     for (number, restore) in tale.restores.iter().enumerate() {
-        had.extend(tale.taken(recording, number)?.iter().map(|seen| event(seen).to_owned()));
-        let before = |seen: &&Seen| seen.at.as_secs_f64() < restore.asked_s && !had.contains(event(seen));
-        let now: Vec<_> = due.iter().filter(before).map(|seen| event(seen).to_owned()).collect();
-        if now.len() as u64 >= recording.config.replay.events {
-            let what = format!("{} events passed within one drop, more than must be kept", now.len());
+        let taken = tale.taken(recording, number)?;
+        had.extend(taken.iter().map(|seen| event(seen).to_owned()));
+        let before = |seen: &&Seen| seen.at.as_secs_f64() < restore.asked_s;
+        let last = taken.last().map(|seen| seen.at).unwrap_or_default();
+        let passed = everything.iter().filter(before).filter(|seen| seen.at >= last).count() as u64;
+        if passed >= recording.config.replay.events && !is_resumed(&tale.restored(recording, number)?) {
+            let what = format!("{passed} frames passed within one drop, more than must be kept");
             return Err(NotVerified::NotProvoked(what).into());
         }
-        missed.extend(now);
+        let new = due.iter().filter(before).map(event).filter(|id| !had.contains(*id));
+        missed.extend(new.map(str::to_owned));
     }
     if missed.is_empty() {
         let what = format!("nothing happened while the session `{}` was away", tale.name);

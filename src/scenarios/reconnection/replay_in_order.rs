@@ -11,7 +11,7 @@ pub(super) static CHECK: Check = check!("reconnection/replay-in-order", judge: j
 fn judge(recording: &Recording) -> Judgement {
     for tale in tales(recording)? {
         for (number, restore) in tale.restores.iter().enumerate() {
-            let taken = tale.taken(recording, number + 1)?;
+            let taken = tale.taken_after(recording, number)?;
             recording.step(format!("numbers after {}", restore.style.words()));
             numbered_on(recording, restore, &taken)?;
             recording.step(format!("order after {}", restore.style.words()));

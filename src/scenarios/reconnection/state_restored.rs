@@ -14,8 +14,7 @@ fn judge(recording: &Recording) -> Judgement {
     for tale in tales(recording)? {
         for (number, restore) in tale.restores.iter().enumerate() {
             recording.step(format!("session_restored after {}", restore.style.words()));
-            let restored = tale.restored(recording, number)?;
-            told(recording, &tale, restore, &restored)?;
+            told(recording, &tale, restore, &tale.restored(recording, number)?)?;
         }
     }
     recording.conforms()
@@ -55,7 +54,7 @@ fn told(recording: &Recording, tale: &Tale, restore: &Restore, restored: &Seen) 
 
     // The step that was told of last before the question, or a later one.
     let step = |seen: &Seen| seen.message.field("step_number").and_then(Value::as_u64);
-    let known = events().filter(before).filter_map(step).last();
+    let known = events().filter(before).filter_map(step).next_back();
     let mut steps: Vec<Value> = events().filter_map(step).filter(|step| Some(*step) >= known).map(Value::from).collect();
     steps.dedup();
     if known.is_none() {

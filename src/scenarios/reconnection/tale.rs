@@ -67,6 +67,16 @@ impl Tale {
         Ok(seen)
     }
 
+    /// What its client took on the connection after the restore of this number; nothing where the
+    /// session was not resumed: whether that was right is a matter of `nothing-lost`.
+    ///
+    /// # Errors
+    /// As [`Self::taken`] and [`Self::restored`].
+    pub(super) fn taken_after(&self, recording: &Recording, number: usize) -> Result<Vec<Seen>, Stop> {
+        let is_resumed = is_resumed(&self.restored(recording, number)?);
+        if is_resumed { self.taken(recording, number + 1) } else { Ok(Vec::new()) }
+    }
+
     /// The `session_restored` of the restore of this number.
     ///
     /// # Errors
@@ -76,6 +86,11 @@ impl Tale {
         let found = recording.seen(part)?.into_iter().find(|it| it.is(&Kind::SessionRestored));
         found.ok_or_else(|| Inconclusive::new(Blame::Harness, format!("no session_restored on {part}")).into())
     }
+}
+
+/// Whether a `session_restored` says that the session goes on.
+pub(super) fn is_resumed(restored: &Seen) -> bool {
+    restored.message.field("resumed") == Some(&true.into())
 }
 
 /// The tales of a recording.
