@@ -14,7 +14,6 @@ use super::auth_client::Identity;
 use super::hub::{Hub, To, User};
 use super::runs::Ending;
 use super::{outbound, replay};
-use crate::reference::policy::Switch;
 use crate::wire::{Kind, Message};
 
 /// A message that was sent in a session.
@@ -89,7 +88,7 @@ impl Session {
     }
 
     /// The number after the last message that the client saw; `None` when that is no longer known.
-    fn resume_at(&self, point: &Point, gap: Switch) -> Option<u64> {
+    fn resume_at(&self, point: &Point, gaps: bool) -> Option<u64> {
         let known = match point {
             Point::Sequence(last) => Some(last + 1).filter(|next| *next >= self.oldest()),
             Point::MessageId(id) => {
@@ -97,7 +96,7 @@ impl Session {
                 index.map(|index| self.oldest() + index as u64 + 1)
             }
         };
-        known.or_else(|| gap.on().then(|| self.oldest()))
+        known.or_else(|| gaps.then(|| self.oldest()))
     }
 }
 
@@ -324,7 +323,7 @@ impl Hub {
         if is_future && !policy.restore_accepts_future.on() {
             return Err(Unrestorable::Future);
         }
-        let place = lost.resume_at(point, policy.silent_gap).filter(|_| !policy.restore_ignored.on());
+        let place = lost.resume_at(point, policy.silent_gap.on()).filter(|_| !policy.restore_ignored.on());
         let Some(place) = place else { return Ok(None) };
         let from = if policy.replay_all.on() { lost.oldest() } else { place };
         let missed = (from..lost.next).filter_map(|number| lost.entry(number).cloned()).collect();
