@@ -1,6 +1,8 @@
 //! Streams whose connection is lost again and again: made once, judged by five checks.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -22,10 +24,29 @@ pub(super) static FLOW: Flow = Flow::new("reconnection/interrupted-streams", |cx
     .effects(&[Effect::Create])
     .wait(|waits| stream::duration(waits.profile).unwrap_or_default());
 
-/// One way after the other, the last two in a row.
-const OFTEN: [Style; 5] = [Style::Close, Style::Reset, Style::HalfOpen, Style::Cut, Style::Cut];
-/// So many events are missed at once by the session that is away for long.
-const MANY: u64 = 50;
+/// What one session goes through.
+struct Plan {
+    name: &'static str,
+    /// How its connections are lost, one after the other.
+    styles: &'static [Style],
+    /// Events that it takes before each drop, beside what is replayed to it.
+    taken: RangeInclusive<u64>,
+    /// Events that pass while it is away.
+    missed: RangeInclusive<u64>,
+}
+
+/// Loses its connection in every way, at last twice in a row.
+const OFTEN: Plan = Plan {
+    name: "often",
+    styles: &[Style::Close, Style::Reset, Style::HalfOpen, Style::Cut, Style::Cut],
+    taken: 1..=3,
+    missed: 1..=4,
+};
+/// Is away for long.
+const LONG: Plan = Plan { name: "long", styles: &[Style::Reset], taken: 0..=0, missed: 50..=50 };
+
+/// Most streams that a session begins at once.
+const STREAMS: u64 = 5;
 /// Sockets of one user that the two sessions and the witness need side by side, with those that the
 /// target does not know to be gone.
 const SOCKETS: u64 = 6;
@@ -42,8 +63,8 @@ async fn act(cx: &Context) -> Result<Scene, Stop> {
     let mut witness = cx.session(&login.access).await?;
     let (tell, progress) = watch::channel(Progress::default());
     let told = {
-        let often = interrupted(cx, &login, "often", progress.clone());
-        let long = interrupted(cx, &login, "long", progress);
+        let often = interrupted(cx, &login, &OFTEN, progress.clone());
+        let long = interrupted(cx, &login, &LONG, progress);
         let both = async {
             match cx.config().max_sockets_per_user >= SOCKETS {
                 true => tokio::try_join!(often, long),
@@ -75,7 +96,7 @@ async fn act(cx: &Context) -> Result<Scene, Stop> {
 /// Tells what comes on the witness; ends only with its connection.
 async fn watch_runs(witness: &mut Socket, tell: &watch::Sender<Progress>) -> Stop {
     loop {
-        match witness.next(std::time::Duration::from_secs(1)).await {
+        match witness.next(Duration::from_secs(1)).await {
             Next::Message(received) => {
                 let Ok(message) = received.message else { continue };
                 let Some(run) = message.run_id() else { continue };
@@ -99,12 +120,11 @@ async fn watch_runs(witness: &mut Socket, tell: &watch::Sender<Progress>) -> Sto
 async fn interrupted(
     cx: &Context,
     login: &Login,
-    name: &str,
+    plan: &Plan,
     mut progress: watch::Receiver<Progress>,
 ) -> Result<(Tale, Vec<Line>), Stop> {
-    let often = name == "often";
-    let styles: &[Style] = if often { &OFTEN } else { &[Style::Reset] };
-    let mut rng = StdRng::seed_from_u64(cx.target().seed().wrapping_add(u64::from(often)));
+    let name = plan.name;
+    let mut rng = StdRng::seed_from_u64(cx.target().seed());
     let link = cx.link().open().await?;
     let connect = || cx.upgrade_with(&login.access).through(&link);
     let mut session = cx.open(connect()).await?;
@@ -114,23 +134,20 @@ async fn interrupted(
     tale.parts.push(format!("{name} 0"));
     let mut lost = Lost::default();
     // As many streams as bring the events that are to be missed.
-    let streams = if often { 1 } else { MANY.div_ceil(stream::events_of_a_stream(cx)).min(5) };
+    let streams = plan.missed.end().div_ceil(stream::events_of_a_stream(cx)).min(STREAMS);
     for _ in 0..streams {
         begin(cx, &mut session, &mut tale).await?;
     }
     let mut replayed = 0;
-    for (number, style) in styles.iter().enumerate() {
-        if often {
-            cx.step(format!("a stream before {}", style.words()));
-            seen(cx, &mut session.socket, tale.run(), replayed + rng.random_range(1..=3)).await?;
-        }
+    for (number, style) in plan.styles.iter().enumerate() {
+        cx.step(format!("a stream before {}", style.words()));
+        take(cx, &mut session.socket, tale.run(), replayed + rng.random_range(plan.taken.clone())).await?;
         if progress.borrow().ended.contains(tale.run()) || is_over(&session.socket, tale.run()) {
             begin(cx, &mut session, &mut tale).await?;
         }
         cx.step(format!("{} while a run streams", style.words()));
         lose(cx, session, &link, *style, &mut rng, &mut lost).await;
-        let missed = if often { rng.random_range(1..=4) } else { MANY };
-        let due = progress.borrow().events + missed;
+        let due = progress.borrow().events + rng.random_range(plan.missed.clone());
         let over = |now: &Progress| now.events >= due || now.ended.contains(tale.run());
         until(cx, &mut progress, "events that the lost session misses", over).await?;
 
@@ -169,7 +186,7 @@ fn is_last(message: &Message, run: &str) -> bool {
 }
 
 /// Takes `count` messages about runs, or all to the end of `run`.
-async fn seen(cx: &Context, socket: &mut Socket, run: &str, count: u64) -> Result<(), Stop> {
+async fn take(cx: &Context, socket: &mut Socket, run: &str, count: u64) -> Result<(), Stop> {
     let of_a_run = |message: &Message| message.run_id().is_some();
     let within = cx.profile().thresholds.first_content;
     for _ in 0..count {

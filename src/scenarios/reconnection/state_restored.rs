@@ -47,7 +47,6 @@ fn told(recording: &Recording, tale: &Tale, restore: &Restore, restored: &Seen) 
     // Between the question and its answer the run may have ended.
     let statuses: &[Value] = match end {
         Some(end) if before(&end) => &[last.into()],
-        Some(end) if end.at > restored.at => &["running".into(), last.into()],
         _ => &["running".into(), last.into()],
     };
     same("run.status", statuses, of_run("status"))?;
