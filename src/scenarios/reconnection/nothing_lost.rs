@@ -13,11 +13,12 @@ fn judge(recording: &Recording) -> Judgement {
         recording.step(format!("the session that lost {} connections", tale.restores.len()));
         let due = witnessed(recording, &tale)?;
         let missed = missed(recording, &tale, &due)?;
-        let mut taken: Vec<Seen> = Vec::new();
+        let mut everything: Vec<Seen> = Vec::new();
         for number in 0..tale.parts.len() {
-            taken.extend(tale.taken(recording, number)?.into_iter().filter(|seen| tale.concerns(&seen.message)));
+            everything.extend(tale.taken(recording, number)?);
         }
-        let had: BTreeSet<&str> = taken.iter().map(event).collect();
+        let taken: Vec<&Seen> = everything.iter().filter(|seen| tale.concerns(&seen.message)).collect();
+        let had: BTreeSet<&str> = taken.iter().map(|seen| event(seen)).collect();
         let known: BTreeSet<&str> = due.iter().map(event).collect();
         let lost: Vec<&Seen> = due.iter().filter(|seen| !had.contains(event(seen))).collect();
         let sums = format!(
@@ -35,8 +36,24 @@ fn judge(recording: &Recording) -> Judgement {
         let seen = || format!("{} of {} events never came, first {}", lost.len(), due.len(), lost[0].message.kind);
         let expected = "every event of the runs, before a drop or after it";
         recording.holds(lost.is_empty(), Finding::Lost, expected, seen, || evidence(recording, lost.iter().copied()))?;
+        no_gap(recording, &tale, &everything)?;
     }
     recording.conforms()
+}
+
+/// Where frames are numbered, none may be missing, whatever it said; a new session counts anew.
+fn no_gap(recording: &Recording, tale: &Tale, everything: &[Seen]) -> Result<(), Stop> {
+    for number in 0..tale.restores.len() {
+        if !is_resumed(&tale.restored(recording, number)?) {
+            return Ok(());
+        }
+    }
+    let numbers: BTreeSet<u64> = everything.iter().filter_map(|seen| seen.message.sequence).collect();
+    let gap = (1..=numbers.last().copied().unwrap_or_default()).find(|number| !numbers.contains(number));
+    let after = everything.iter().filter(|seen| seen.message.sequence > gap);
+    let seen = || format!("number {} never came", gap.unwrap_or_default());
+    let expected = "every number of the session, on one connection or another";
+    recording.holds(gap.is_none(), Finding::Lost, expected, seen, || evidence(recording, after))
 }
 
 /// Events that the witness had seen and the session had not when it was asked for again.
