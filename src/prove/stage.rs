@@ -244,4 +244,16 @@ mod tests {
         let verdicts: Vec<_> = outcomes.iter().map(|outcome| outcome.verdict.slug()).collect();
         assert_eq!(verdicts, ["conforms"; 2], "{:?}", outcomes.iter().map(|it| &it.verdict).collect::<Vec<&Verdict>>());
     }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn connections_are_lost_below_tls_and_sessions_are_not() {
+        let names = ["nothing-lost", "nothing-doubled", "replay-in-order", "old-socket-superseded"];
+        let is_named = |check: &&'static Check| names.contains(&check.id.fact());
+        let checks: Vec<_> = registry().into_iter().filter(is_named).collect();
+        let stage = Stage::start(Staging { setting: Some(Setting::Tls), ..Staging::default() }).await.unwrap();
+        let outcomes = stage.run(&checks, false).await;
+        let verdicts: Vec<_> = outcomes.iter().map(|outcome| (outcome.id.fact(), outcome.verdict.slug())).collect();
+        assert_eq!(verdicts.len(), names.len());
+        assert!(verdicts.iter().all(|(_, verdict)| *verdict == "conforms"), "{verdicts:?}");
+    }
 }

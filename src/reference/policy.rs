@@ -254,6 +254,34 @@ policy! {
         clock_skew = "clock-skew": "The backend's clock is five seconds ahead.",
         frontend_wrong_origin = "frontend-wrong-origin": "The frontend names another origin for the backend.",
     }
+    /// How the backend takes lost sessions up again.
+    restore: RestorePolicy {
+        drop_while_away = "drop-while-away": "Keeps nothing for a session without a socket.",
+        restore_ignored = "restore-ignored": "Answers session_restore with the new session.",
+        restore_loses_run = "restore-loses-run": "Tells no run in session_restored.",
+        restore_wrong_thread = "restore-wrong-thread": "Names another thread in session_restored.",
+        lose_one_on_drop = "lose-one-on-drop": "Does not replay the first missed frame.",
+        lose_tail = "lose-tail": "Does not replay the last three missed frames.",
+        queue_too_small = "queue-too-small": "Keeps ten frames of a session.",
+        replay_all = "replay-all": "Replays all that it has of a session.",
+        replay_one_twice = "replay-one-twice": "Replays the first missed frame twice.",
+        live_before_replay = "live-before-replay": "Sends a live frame before the missed ones.",
+        replay_reversed = "replay-reversed": "Replays the newest frame first.",
+        replay_renumbered = "replay-renumbered": "Numbers replayed frames from 1.",
+        old_socket_lives = "old-socket-lives": "Leaves the old socket of a restored session open.",
+        reconnect_with_expired = "reconnect-with-expired": "Lets a user with a session in with an expired token.",
+        expired_called_retry_later = "expired-called-retry-later": "Refuses an expired token at the socket as AUTH_UNAVAILABLE.",
+        restore_needs_old_token = "restore-needs-old-token": "Restores a session with the token that began it only.",
+        restore_foreign_session = "restore-foreign-session": "Restores sessions of other users.",
+        session_oracle = "session-oracle": "Says of a foreign session that it is another user's.",
+        restore_after_logout = "restore-after-logout": "Restores sessions that were logged out.",
+        restore_accepts_future = "restore-accepts-future": "Restores from a number that it never sent.",
+        late_restore_accepted = "late-restore-accepted": "Restores a session by any message of a connection.",
+        silent_gap = "silent-gap": "Resumes from the oldest frame it has when the point is older.",
+        duplicate_processed = "duplicate-processed": "Takes a repeated message_id as a new request.",
+        run_dies_with_socket = "run-dies-with-socket": "Stops the runs of a session that loses its socket.",
+        slow_restore = "slow-restore": "Takes 5 s to restore a session.",
+    }
     /// How the backend treats frames.
     frames: FramePolicy {
         accepts_binary = "accepts-binary": "Takes a binary message as text.",

@@ -16,8 +16,17 @@ mod format;
 mod handshake;
 mod independence;
 mod lifecycle;
+mod reconnection;
 
 /// All checks, in the plan's order: the order of every table and report.
 pub fn registry() -> Vec<&'static Check> {
-    [handshake::CHECKS, lifecycle::CHECKS, auth_sync::CHECKS, format::CHECKS, independence::CHECKS].concat()
+    [
+        handshake::CHECKS,
+        lifecycle::CHECKS,
+        auth_sync::CHECKS,
+        reconnection::CHECKS,
+        format::CHECKS,
+        independence::CHECKS,
+    ]
+    .concat()
 }

@@ -12,10 +12,13 @@ use super::hub::{Hub, To};
 use super::prompt::{AGENTS, Directives, plan};
 use super::refusal::Refusal;
 use super::runs::{Ending, Status};
-use super::session::{Close, Point, Unrestorable};
+use super::session::{Close, Entry, Point, Unrestorable};
 use super::watch::until;
 use super::{Backend, agents, content, misrun};
 use crate::wire::{ErrorCode, Kind, Message};
+
+/// What the defect takes to restore a session: five times what the contract's profile allows.
+const SLOW: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Who sent a message, and what it was.
 struct Request<'a> {
@@ -297,7 +300,8 @@ impl Request<'_> {
     }
 
     async fn session_restore(&self) -> Result<(), Refusal> {
-        if !self.is_first {
+        let policy = self.backend.site.policy().restore;
+        if !self.is_first && !policy.late_restore_accepted.on() {
             let message = "A session can be restored by the first message only.";
             return Err(Refusal::new(ErrorCode::InvalidMessage, message));
         }
@@ -309,31 +313,46 @@ impl Request<'_> {
             (None, Some(id)) => Point::MessageId(id.to_owned()),
             (None, None) => return Err(Refusal::field("last_sequence", "The field `last_sequence` is missing.")),
         };
-        let unknown = || Refusal::new(ErrorCode::SessionUnknown, "There is no such session.");
-        let credential = self.backend.hub().session_mut(&self.user, old).map(|session| session.credential.clone());
+        if policy.slow_restore.on() {
+            tokio::time::sleep(SLOW).await;
+        }
+        let owners = self.backend.hub().owners_of_session(old);
+        let unknown = || {
+            let whose =
+                if policy.session_oracle.on() && !owners.is_empty() { "is another user's" } else { "is unknown" };
+            Refusal::new(ErrorCode::SessionUnknown, format!("This session {whose}."))
+        };
+        let is_own = |owner: &&String| **owner == self.user || policy.restore_foreign_session.on();
+        let owner = owners.iter().find(is_own).ok_or_else(unknown)?;
+        let credential = self.backend.hub().session_mut(owner, old).map(|session| session.credential.clone());
         let token = credential.ok_or_else(unknown)?.token;
         // A session without a socket is not watched: whether it was logged out is seen now.
-        if self.backend.auth.ask(&token).await.is_err_and(|denial| denial == Denial::Refused(ErrorCode::TokenRevoked)) {
+        let verdict = self.backend.auth.ask(&token).await;
+        let revoked = verdict.is_err_and(|denial| denial == Denial::Refused(ErrorCode::TokenRevoked));
+        let mut hub = self.backend.hub();
+        let known = hub.session_mut(owner, old).is_some_and(|session| session.logged_out);
+        if (revoked || known) && !policy.restore_after_logout.on() {
             return Err(unknown());
         }
-        let mut hub = self.backend.hub();
-        let missed = hub.restore(self.socket, old, &point).map_err(|why| match why {
+        let missed = hub.restore(self.socket, owner, old, &point).map_err(|why| match why {
             Unrestorable::Unknown => unknown(),
             Unrestorable::Future => Refusal::field("last_sequence", "So many messages were never sent."),
         })?;
-        self.restored(&mut hub, old, missed);
+        self.restored(&mut hub, owner, old, missed);
         Ok(())
     }
 
     /// Tells how a restore ended.
-    fn restored(&self, hub: &mut Hub, old: &str, missed: Option<u64>) {
-        let owner = hub.user(&self.user);
+    fn restored(&self, hub: &mut Hub, owner: &str, old: &str, missed: Option<Vec<Arc<Entry>>>) {
+        let policy = self.backend.site.policy().restore;
+        let elsewhere = policy.restore_wrong_thread.on().then(|| hub.id("thread", owner));
+        let owner = hub.user(owner);
         let (current, last_run) = owner
             .sessions
             .get(old)
             .map(|session| (session.current_thread.clone(), session.last_run.clone()))
             .unwrap_or_default();
-        let run = last_run.and_then(|id| {
+        let run = last_run.filter(|_| !policy.restore_loses_run.on()).and_then(|id| {
             let run = owner.runs.get(&id)?;
             Some(json!({
                 "run_id": id, "status": run.status.word(), "agent_name": run.agent, "step_number": run.step,
@@ -342,15 +361,16 @@ impl Request<'_> {
         let named = if missed.is_some() { old } else { &self.session };
         let mut message = Message::new(Kind::SessionRestored)
             .with("connection_id", named)
-            .with("thread_id", current.as_deref())
+            .with("thread_id", elsewhere.as_deref().or(current.as_deref()))
             .with("resumed", missed.is_some())
-            .with("replayed", missed.unwrap_or(0))
+            .with("replayed", missed.as_ref().map_or(0, Vec::len))
             .with("run", run.unwrap_or(Value::Null));
         if let Some(asked) = self.asked() {
             message = message.with("in_reply_to", asked);
         }
-        if missed.is_some() {
-            return hub.send_ahead(self.socket, message);
+        if let Some(missed) = missed {
+            hub.send_ahead(self.socket, message);
+            return hub.replay(self.socket, missed);
         }
         hub.flush_ahead(self.socket);
         hub.send_ahead(self.socket, message);

@@ -110,8 +110,9 @@ impl Hub {
 
     /// The answer that this request has already got.
     pub(super) fn remembered(&mut self, user: &str, kind: &Kind, asked: Option<&str>) -> Option<Message> {
+        let forgets = self.site.policy().restore.duplicate_processed.on();
         let (at, answer) = self.user(user).answered.get(&(kind.clone(), asked?.to_owned()))?;
-        (at.elapsed() < IDEMPOTENCY).then(|| answer.clone())
+        (at.elapsed() < IDEMPOTENCY && !forgets).then(|| answer.clone())
     }
 
     /// Sends a direct answer to the message `asked`.
@@ -174,11 +175,13 @@ impl Hub {
     fn number(&mut self, user: &str, to: To<'_>, message: &Arc<Message>) {
         let notices = self.permitted().unknown_event_in_between.on();
         let patient = self.patient();
+        let policy = self.site.policy().restore;
+        let keep = if policy.queue_too_small.on() { 10 } else { self.site.conduct.settings.replay_events };
+        let forgets = policy.drop_while_away.on();
         let Some(owner) = self.users.get_mut(user) else { return };
-        let keep = self.site.conduct.settings.replay_events;
         let size = outbound::size(&message.payload);
         for session in owner.sessions.values_mut() {
-            if matches!(to, To::Session(id) if id != session.id) {
+            if matches!(to, To::Session(id) if id != session.id) || (forgets && session.socket.is_none()) {
                 continue;
             }
             let mut socket = session.socket.and_then(|number| self.sockets.get_mut(&number));

@@ -16,6 +16,7 @@ mod misrun;
 mod outbound;
 mod prompt;
 mod refusal;
+mod replay;
 mod requests;
 mod rest;
 mod runs;

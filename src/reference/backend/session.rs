@@ -11,14 +11,16 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::auth_client::Identity;
-use super::hub::{Hub, To};
-use super::outbound;
+use super::hub::{Hub, To, User};
+use super::runs::Ending;
+use super::{outbound, replay};
 use crate::wire::{Kind, Message};
 
 /// How far a clock is ahead that is wrong.
 const SKEW: time::Duration = time::Duration::seconds(5);
 
 /// A message that was sent in a session.
+#[derive(Clone)]
 pub(super) struct Entry {
     pub(super) message: Arc<Message>,
     pub(super) at: OffsetDateTime,
@@ -26,7 +28,7 @@ pub(super) struct Entry {
     pub(super) since: Instant,
     /// Its number in the session; set when it is appended, none for what is not numbered.
     pub(super) sequence: Option<u64>,
-    size: usize,
+    pub(super) size: usize,
 }
 
 impl Entry {
@@ -89,14 +91,15 @@ impl Session {
     }
 
     /// The number after the last message that the client saw; `None` when that is no longer known.
-    fn resume_at(&self, point: &Point) -> Option<u64> {
-        match point {
+    fn resume_at(&self, point: &Point, gaps: bool) -> Option<u64> {
+        let known = match point {
             Point::Sequence(last) => Some(last + 1).filter(|next| *next >= self.oldest()),
             Point::MessageId(id) => {
-                let index = self.log.iter().rposition(|entry| entry.message.message_id.as_deref() == Some(id))?;
-                Some(self.oldest() + index as u64 + 1)
+                let index = self.log.iter().rposition(|entry| entry.message.message_id.as_deref() == Some(id));
+                index.map(|index| self.oldest() + index as u64 + 1)
             }
-        }
+        };
+        known.or_else(|| gaps.then(|| self.oldest()))
     }
 }
 
@@ -142,6 +145,8 @@ pub(super) struct Socket {
     place: u64,
     /// To be taken before the session's.
     ahead: VecDeque<Arc<Entry>>,
+    /// To be taken after the session's next one.
+    behind: Vec<Arc<Entry>>,
     /// Messages of the session from this number on are not for it any more.
     until: Option<u64>,
     closing: Option<Close>,
@@ -198,6 +203,7 @@ impl Hub {
             received: 0,
             place: 1,
             ahead: VecDeque::new(),
+            behind: Vec::new(),
             until: None,
             closing: None,
         };
@@ -243,6 +249,12 @@ impl Hub {
         Some((&socket.user, self.users.get(&socket.user)?.sessions.get(&socket.session)?))
     }
 
+    /// The users who have a session of this id: one, or none.
+    pub(super) fn owners_of_session(&self, session: &str) -> Vec<String> {
+        let owns = |(_, user): &(&String, &User)| user.sessions.contains_key(session);
+        self.users.iter().filter(owns).map(|(id, _)| id.clone()).collect()
+    }
+
     pub(super) fn session_mut(&mut self, user: &str, session: &str) -> Option<&mut Session> {
         self.users.get_mut(user)?.sessions.get_mut(session)
     }
@@ -261,6 +273,7 @@ impl Hub {
         if let Some(entry) = session.filter(|_| is_due).and_then(|session| session.entry(socket.place)) {
             socket.place += 1;
             socket.pending = socket.pending.saturating_sub(entry.size);
+            socket.ahead.extend(std::mem::take(&mut socket.behind));
             return Next::Message(entry.clone());
         }
         socket.closing.clone().map_or(Next::Nothing, Next::Close)
@@ -284,44 +297,75 @@ impl Hub {
         if let Some(session) = session.filter(|session| session.socket == Some(number)) {
             session.lose_socket();
         }
+        let is_lost = self.session_mut(&socket.user, &socket.session).is_some_and(|session| session.socket.is_none());
+        if is_lost && self.site.policy().restore.run_dies_with_socket.on() {
+            self.end_runs(&socket.user, &Ending::Stopped("connection lost"), |run| run.session == socket.session);
+        }
     }
 
-    /// Lets a socket join a lost session instead of its own; how many messages it missed, or `None`
+    /// Lets a socket join a lost session of `owner` instead of its own; what it missed, or `None`
     /// when the point is too old and the socket keeps its own session.
-    pub(super) fn restore(&mut self, number: u64, old: &str, point: &Point) -> Result<Option<u64>, Unrestorable> {
+    pub(super) fn restore(
+        &mut self,
+        number: u64,
+        owner: &str,
+        old: &str,
+        point: &Point,
+    ) -> Result<Option<Vec<Arc<Entry>>>, Unrestorable> {
+        let policy = self.site.policy().restore;
         let socket = self.sockets.get(&number).ok_or(Unrestorable::Unknown)?;
         let (user, own) = (socket.user.clone(), socket.session.clone());
-        let sessions = &self.users.get(&user).ok_or(Unrestorable::Unknown)?.sessions;
-        let session = sessions.get(old).filter(|session| !session.logged_out).ok_or(Unrestorable::Unknown)?;
-        if old == own {
+        let session = |user: &str, id: &str| self.users.get(user)?.sessions.get(id);
+        let (Some(lost), Some(begun)) = (session(owner, old), session(&user, &own)) else {
+            return Err(Unrestorable::Unknown);
+        };
+        let needs_token = policy.restore_needs_old_token.on() && lost.credential.token != begun.credential.token;
+        if old == own || needs_token {
             return Err(Unrestorable::Unknown);
         }
-        if matches!(point, Point::Sequence(last) if *last >= session.next) {
+        let is_future = matches!(point, Point::Sequence(last) if *last >= lost.next);
+        if is_future && !policy.restore_accepts_future.on() {
             return Err(Unrestorable::Future);
         }
-        let Some(place) = session.resume_at(point) else { return Ok(None) };
-        let (missed, before) = (session.next - place, session.socket);
+        let place = lost.resume_at(point, policy.silent_gap.on()).filter(|_| !policy.restore_ignored.on());
+        let Some(place) = place else { return Ok(None) };
+        let from = if policy.replay_all.on() { lost.oldest() } else { place };
+        let missed = (from..lost.next).filter_map(|number| lost.entry(number).cloned()).collect();
+        let (next, before) = (lost.next, lost.socket.filter(|_| !policy.old_socket_lives.on()));
         if let Some(before) = before.and_then(|before| self.sockets.get_mut(&before)) {
             before.close(Close::at_once(1001, "superseded"));
         }
-        let Some(owner) = self.users.get_mut(&user) else { return Err(Unrestorable::Unknown) };
-        let Some(abandoned) = owner.sessions.remove(&own) else { return Err(Unrestorable::Unknown) };
+        let Some(abandoned) = self.user(&user).sessions.remove(&own) else { return Err(Unrestorable::Unknown) };
         abandoned.changed.notify_one();
         if let Some(socket) = self.sockets.get_mut(&number) {
             // Its welcome may not have been written yet.
             let rest = (socket.place..abandoned.next).filter_map(|number| abandoned.entry(number).cloned());
             socket.ahead.extend(rest);
+            socket.user = owner.to_owned();
             socket.session = old.to_owned();
-            socket.place = place;
+            socket.place = next;
             socket.pending = 0;
         }
-        if let Some(session) = owner.sessions.get_mut(old) {
+        if let Some(session) = self.session_mut(owner, old) {
             session.socket = Some(number);
             session.lost_at = None;
             session.credential = abandoned.credential;
             session.changed.notify_one();
         }
         Ok(Some(missed))
+    }
+
+    /// Sends what a socket missed, before everything that is live.
+    pub(super) fn replay(&mut self, number: u64, missed: Vec<Arc<Entry>>) {
+        let policy = self.site.policy().restore;
+        let missed = replay::twisted(policy, missed);
+        let Some(socket) = self.sockets.get_mut(&number) else { return };
+        if policy.live_before_replay.on() {
+            socket.behind = missed;
+        } else {
+            socket.ahead.extend(missed);
+        }
+        socket.wake.notify_one();
     }
 
     /// Puts a message that bears no number before everything else that a socket is to get.

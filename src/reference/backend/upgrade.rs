@@ -131,7 +131,7 @@ fn allows_origin(backend: &Backend, origin: &str) -> bool {
 
 /// Who asks, by the credentials of the request.
 async fn admit(backend: &Backend, headers: &HeaderMap, query: Option<&str>) -> Result<Identity, ErrorCode> {
-    let policy = backend.site.policy().handshake;
+    let (policy, restore) = (backend.site.policy().handshake, backend.site.policy().restore);
     let found = credentials::find(backend, headers, query)?;
     let mut last = ErrorCode::TokenInvalid;
     for credential in found {
@@ -147,10 +147,22 @@ async fn admit(backend: &Backend, headers: &HeaderMap, query: Option<&str>) -> R
                 return Ok(Identity::claimed(&backend.site, &token));
             }
             Err(Denial::Unavailable) if policy.fail_open.on() => return Ok(Identity::claimed(&backend.site, &token)),
+            Err(Denial::Refused(ErrorCode::TokenExpired)) => match returning(backend, &token) {
+                Some(identity) => return Ok(identity),
+                None if restore.expired_called_retry_later.on() => last = ErrorCode::AuthUnavailable,
+                None => last = ErrorCode::TokenExpired,
+            },
             Err(denial) => last = denial.code(),
         }
     }
     Err(last)
+}
+
+/// Whom an expired token names, where somebody who comes back is let in with it.
+fn returning(backend: &Backend, token: &str) -> Option<Identity> {
+    let identity = Identity::claimed(&backend.site, token);
+    let comes_back = backend.hub().users.get(&identity.user_id).is_some_and(|user| !user.sessions.is_empty());
+    (comes_back && backend.site.policy().restore.reconnect_with_expired.on()).then_some(identity)
 }
 
 /// Opens a socket for a user who may have another one.

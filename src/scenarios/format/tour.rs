@@ -113,23 +113,10 @@ async fn rest(cx: &Context, login: &Login, thread: &str) -> Result<(), Stop> {
 /// The connection is lost and its session taken up again on another one.
 async fn restored(cx: &Context, login: &Login, session: Session) -> Result<Session, Stop> {
     cx.step("tour: the session is restored");
-    let lost = session.welcome.connection_id().unwrap_or_default().to_owned();
-    // Without numbers the last message's name says as much.
-    let last = session.socket.seen().iter().rev().filter_map(|received| received.message.as_ref().ok());
-    let mut restore = Message::new(Kind::SessionRestore).with("connection_id", lost);
-    for message in last {
-        if let Some(sequence) = message.sequence {
-            restore = restore.with("last_sequence", sequence);
-            break;
-        }
-        if let Some(name) = &message.message_id {
-            restore = restore.with("last_message_id", name.as_str());
-            break;
-        }
-    }
+    let lost = session.lost();
     session.socket.reset().await;
     let mut session = cx.session(&login.access).await?;
-    cx.answer(&mut session.socket, restore).await?;
+    cx.answer(&mut session.socket, lost.request()).await?;
     Ok(session)
 }
 

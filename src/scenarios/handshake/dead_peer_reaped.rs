@@ -4,8 +4,7 @@ use crate::check;
 use crate::check::{Check, Context, Session};
 use crate::model::{Finding, Judgement, Need, Stop};
 use crate::target::frame::{RawFrame, opcode};
-use crate::target::{End, Token};
-use crate::wire::{Kind, Message};
+use crate::target::End;
 
 pub(super) static CHECK: Check =
     check!("handshake/dead-peer-reaped", run).needs(&[Need::Raw]).wait(|waits| waits.heartbeat() * 3 + TOLERANCE);
@@ -35,7 +34,10 @@ async fn run(cx: &Context) -> Judgement {
     let seen = || "open two intervals later".into();
     cx.holds(dropped.end.is_some(), Finding::NotClosed, "the connection's end", seen, || dead.socket.evidence())?;
     cx.step("restoring its session");
-    restored(cx, &login.access, &dead.welcome).await?;
+    let lost = dead.lost();
+    let (session, restored) = cx.restored(cx.upgrade_with(&login.access), &lost).await?;
+    cx.resumed(&session, &restored, &lost)?;
+    session.close().await;
 
     cx.step("a socket that sent pongs unasked");
     cx.alive(&mut eager.socket).await?;
@@ -61,20 +63,4 @@ fn pinged(cx: &Context, session: &Session, pinged: Option<Instant>) -> Result<()
     let expected = format!("a ping within {} s", (cx.waits().heartbeat() + TOLERANCE).as_secs_f64());
     let evidence = || session.socket.evidence();
     cx.holds(pinged.is_some(), Finding::NoAnswer, expected, || "no ping".into(), evidence)
-}
-
-/// The session that `welcome` began goes on where it was left.
-async fn restored(cx: &Context, token: &Token, welcome: &Message) -> Result<(), Stop> {
-    let mut session = cx.session(token).await?;
-    let socket = &mut session.socket;
-    let request = Message::new(Kind::SessionRestore).with("connection_id", welcome.connection_id().unwrap_or_default());
-    let request = match (welcome.sequence, &welcome.message_id) {
-        (Some(sequence), _) => request.with("last_sequence", sequence),
-        (None, id) => request.with("last_message_id", id.clone().unwrap_or_default()),
-    };
-    let answer = cx.ask(socket, request).await?;
-    let resumed = answer.field("resumed").cloned();
-    cx.same("resumed", &Some(true.into()), &resumed, || socket.evidence())?;
-    session.close().await;
-    Ok(())
 }

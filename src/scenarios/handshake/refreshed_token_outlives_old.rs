@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::{expiry, refresh};
 use crate::check;
-use crate::check::{Check, Context};
+use crate::check::{Check, Context, in_time};
 use crate::model::{Judgement, Need};
 
 pub(super) static CHECK: Check = check!("handshake/refreshed-token-outlives-old", run)
@@ -10,7 +10,7 @@ pub(super) static CHECK: Check = check!("handshake/refreshed-token-outlives-old"
     .wait(|waits| waits.short_token() + waits.recheck());
 
 async fn run(cx: &Context) -> Judgement {
-    expiry::in_time(|| attempt(cx)).await
+    in_time(|| attempt(cx)).await
 }
 
 async fn attempt(cx: &Context) -> Judgement {
@@ -20,10 +20,10 @@ async fn attempt(cx: &Context) -> Judgement {
     cx.step("token_refresh with a later token");
     let refreshed = cx.ask(socket, refresh::with(&new.access)).await?;
     expiry::told(cx, &refreshed, &new.access, || socket.evidence())?;
-    expiry::still_before(cx, &old.access).await?;
+    cx.still_before(&old.access).await?;
 
     cx.step("waiting past the old token's end");
-    cx.outlasts(socket, expiry::over(cx, &old.access).await?).await?;
+    cx.outlasts(socket, cx.gone_by(&old.access).await?).await?;
     cx.alive(socket).await?;
     session.close().await;
     cx.conforms()

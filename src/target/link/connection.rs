@@ -45,8 +45,10 @@ pub(super) async fn connection(mut client: TcpStream, way: Arc<Way>, number: u64
         let up = Direction::new(&way, number, false).pass(from_client, to_service);
         let down = Direction::new(&way, number, true).pass(from_service, to_client);
         tokio::select! {
-            passed = futures_util::future::try_join(up, down) => passed.map(drop),
+            // What was ordered comes before what happened since.
+            biased;
             end = ordered(&mut orders, at_first) => Err(end),
+            passed = futures_util::future::try_join(up, down) => passed.map(drop),
         }
     };
     match end {

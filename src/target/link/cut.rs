@@ -12,6 +12,11 @@ impl Cut {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(octets);
     }
 
+    /// Cuts no more.
+    pub(super) fn call_off(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// How many of the next `length` octets pass before the cut; `None` when all do and more may.
     pub(super) fn passing(&self, length: usize) -> Option<usize> {
         let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);

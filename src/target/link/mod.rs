@@ -196,9 +196,11 @@ impl Link {
         self.way.orders.send_modify(|order| order.half_opens += 1);
     }
 
-    /// Resets the connections that are open now, towards both sides. New connections pass.
+    /// Resets the connections that are open now, towards both sides. New connections pass; a cut that
+    /// was still to come is called off.
     pub fn reset(&self) {
         self.note("the link is reset");
+        self.way.cut.call_off();
         self.way.orders.send_modify(|order| order.resets += 1);
     }
 
