@@ -12,6 +12,7 @@ mod recording;
 mod tally;
 mod tokens;
 mod verify;
+mod window;
 
 pub use admission::{Admission, Refusal, RefusalForm, Session};
 pub use context::Context;
