@@ -21,6 +21,9 @@ pub(super) fn of_answer(
     let header =
         |name: &str| headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value);
     let manners = line.recorder().manners();
+    if manners.takes_any_answer() {
+        return None;
+    }
     let is_page = || {
         header("content-type").is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"))
             || text.trim_start().starts_with('<')

@@ -13,6 +13,7 @@ pub struct Manners {
     effects: AtomicU8,
     unpaced: AtomicBool,
     expects_outages: AtomicBool,
+    takes_any_answer: AtomicBool,
     restores: AtomicBool,
     disturbance: Mutex<Option<Inconclusive>>,
     breach: Mutex<Option<String>>,
@@ -61,6 +62,15 @@ impl Manners {
 
     pub(super) fn expects_outages(&self) -> bool {
         self.expects_outages.load(Ordering::Relaxed)
+    }
+
+    /// It looks at the way itself: to it a gateway's answer is an answer like any other.
+    pub fn take_any_answer(&self) {
+        self.takes_any_answer.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn takes_any_answer(&self) -> bool {
+        self.takes_any_answer.load(Ordering::Relaxed)
     }
 
     /// It takes sessions up again: an old socket of theirs may be closed 1001.

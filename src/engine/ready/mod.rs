@@ -125,6 +125,7 @@ async fn attempt(target: &Target) -> Result<Revisions, Obstacle> {
 fn recorder(target: &Target) -> Recorder {
     let recorder = target.recorder(READY);
     recorder.manners().expect_outages();
+    recorder.manners().take_any_answer();
     recorder
 }
 
