@@ -1,7 +1,7 @@
 //! What became of an upgrade: admitted, refused for a reason, or neither.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Context;
 use crate::model::{Evidence, Finding, Stop};
@@ -85,42 +85,49 @@ impl Context {
     /// # Errors
     /// Inconclusive when the transport fails before an answer.
     pub async fn try_upgrade(&self, upgrade: Upgrade<'_>) -> Result<Admission, Stop> {
-        Ok(self.admission(upgrade.open().await?).await)
+        self.admission(upgrade.open().await?).await
     }
 
     /// Sees what becomes of an upgrade that was answered.
-    pub async fn admission(&self, upgraded: Upgraded) -> Admission {
+    ///
+    /// # Errors
+    /// Inconclusive when nothing came, and we were late ourselves.
+    pub async fn admission(&self, upgraded: Upgraded) -> Result<Admission, Stop> {
         let (mut socket, response) = match upgraded {
             Upgraded::Switched(socket, response) => (socket, response),
             Upgraded::Refused(response) => {
                 let code = response.error_code(self.contract());
                 let evidence = response.evidence();
-                return Admission::Refused(Refusal { form: RefusalForm::Http(response), code, evidence });
+                return Ok(Admission::Refused(Refusal { form: RefusalForm::Http(response), code, evidence }));
             }
         };
         let window = self.profile().thresholds.welcome;
         let mut code = None;
         let mut others = Vec::new();
         loop {
+            let began = Instant::now();
             match socket.next(window).await {
                 Next::Message(received) => match received.message {
                     Ok(welcome) if welcome.kind == Kind::ConnectionEstablished && code.is_none() => {
-                        return Admission::Admitted(Box::new(Session { socket, welcome, response }));
+                        return Ok(Admission::Admitted(Box::new(Session { socket, welcome, response })));
                     }
                     Ok(message) if message.kind == Kind::Error && code.is_none() => {
                         code = Some(message.error_code().unwrap_or_else(|| ErrorCode::Other("none".into())));
                     }
                     _ if code.is_some() => others.push(received.text),
-                    _ => return Admission::OtherFirst(socket, received.text),
+                    _ => return Ok(Admission::OtherFirst(socket, received.text)),
                 },
                 Next::Pong(_) => {}
                 Next::Ended(end) => {
                     let (close, reason) = end.close.unwrap_or_default();
                     let evidence = socket.evidence();
                     let form = RefusalForm::Closed { code: close, reason, others };
-                    return Admission::Refused(Refusal { form, code, evidence });
+                    return Ok(Admission::Refused(Refusal { form, code, evidence }));
                 }
-                Next::Silence => return Admission::Silent(socket),
+                Next::Silence => {
+                    self.punctual(began, window)?;
+                    return Ok(Admission::Silent(socket));
+                }
             }
         }
     }

@@ -1,9 +1,8 @@
 //! What a check may use: the target, its users, its transcript; nothing that it did not declare.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-
-use tokio_util::task::TaskTracker;
+use std::time::{Duration, Instant};
 
 use super::declaration::Declared;
 use super::{Check, Flow, Recording, Scene, Waits};
@@ -24,7 +23,9 @@ pub struct Context {
     users: Vec<usize>,
     observations: Arc<Mutex<Vec<Observation>>>,
     doing: Arc<Mutex<String>>,
-    mends: TaskTracker,
+    /// A window was not judged, since we were late ourselves.
+    pub(super) delayed: Arc<AtomicBool>,
+    began: Instant,
 }
 
 impl Context {
@@ -40,8 +41,14 @@ impl Context {
 
     fn of(declared: Declared, target: Arc<Target>, config: WsConfig, users: Vec<usize>) -> Self {
         let recorder = target.recorder(declared.id);
+        // Both must agree: what the check declares, and what the profile allows.
+        let allowed = |effect: &Effect| target.profile().allow.contains(effect);
+        recorder.manners().permit(declared.effects.iter().copied().filter(allowed));
+        if declared.group == Some(Group::Quota) {
+            recorder.manners().expect_throttling();
+        }
         if declared.group == Some(Group::Disrupt) {
-            recorder.expect_outages();
+            recorder.manners().expect_outages();
         }
         Self {
             declared,
@@ -51,7 +58,8 @@ impl Context {
             users,
             observations: Arc::default(),
             doing: Arc::new(Mutex::new("before its first step".into())),
-            mends: TaskTracker::new(),
+            delayed: Arc::default(),
+            began: Instant::now(),
         }
     }
 
@@ -62,7 +70,7 @@ impl Context {
     /// Inconclusive, blaming the harness, when there can be no such target.
     pub fn at(&self, urls: Urls) -> Result<Self, Stop> {
         let unusable = |error: SetupError| -> Stop { Inconclusive::new(Blame::Harness, error.to_string()).into() };
-        self.recorder.expect_outages();
+        self.recorder.manners().expect_outages();
         Ok(Self {
             declared: self.declared,
             target: self.target.at(urls).map_err(unusable)?,
@@ -71,7 +79,8 @@ impl Context {
             users: self.users.clone(),
             observations: Arc::clone(&self.observations),
             doing: Arc::clone(&self.doing),
-            mends: self.mends.clone(),
+            delayed: Arc::clone(&self.delayed),
+            began: self.began,
         })
     }
 
@@ -149,7 +158,9 @@ impl Context {
             "{} revokes without declaring it",
             self.declared.id
         );
-        self.login_of(0, None).await
+        let login = self.login_of(0, None).await?;
+        self.target.ledger().throwaway(&login.access);
+        Ok(login)
     }
 
     /// A login of the first user whose access token lives about `life`, at least
@@ -244,20 +255,25 @@ impl Context {
         Evidence { entries: self.recorder.latest(12), facts: Vec::new() }
     }
 
+    /// Our own greatest lag since the attempt began.
+    fn lag(&self) -> Duration {
+        self.target.lag().since(self.began)
+    }
+
     /// For the engine: what was recorded, for the flow's judges.
     pub(crate) fn recording(&self, scene: Scene) -> Recording {
         let (contract, thresholds) = (Arc::clone(self.contract()), self.profile().thresholds);
-        Recording::new(self.declared.id, scene, self.recorder.history(), contract, thresholds, self.config)
+        Recording::new(self.declared.id, scene, self.recorder.history(), contract, thresholds, self.config, self.lag())
     }
 
-    /// Where what a cancelled check has left broken is mended.
-    pub(super) const fn mends(&self) -> &TaskTracker {
-        &self.mends
+    /// Whether a window was not judged since we were late ourselves: worth another attempt.
+    pub(crate) fn was_delayed(&self) -> bool {
+        self.delayed.load(Ordering::Relaxed)
     }
 
     /// Waits until what the check left broken is mended.
     pub(crate) async fn mended(&self) {
-        self.mends.close();
-        self.mends.wait().await;
+        self.target.mends().close();
+        self.target.mends().wait().await;
     }
 }

@@ -13,8 +13,12 @@ impl Context {
     /// # Errors
     /// Deviates with [`Finding::Closed`] when it ends before.
     pub async fn outlasts(&self, socket: &mut Socket, until: Instant) -> Result<(), Stop> {
-        let within = until.saturating_duration_since(Instant::now());
+        let began = Instant::now();
+        let within = until.saturating_duration_since(began);
         let end = socket.ended(within).await;
+        if end.is_some() {
+            self.punctual(began, within)?;
+        }
         let expected = format!("open for another {:.1} s", within.as_secs_f64());
         let seen = || end.as_ref().map_or_else(String::new, |end| format!("the connection ended: {end}"));
         self.holds(end.is_none(), Finding::Closed, expected, seen, || socket.evidence())

@@ -14,6 +14,7 @@ mod restore;
 mod tally;
 mod tokens;
 mod verify;
+mod window;
 
 pub use admission::{Admission, Refusal, RefusalForm, Session};
 pub use context::Context;

@@ -54,7 +54,7 @@ impl Context {
         };
         self.step(format!("taking the {origin} service down"));
         let acting = Acting { target: Arc::clone(self.target()), recorder: self.recorder().clone(), origin };
-        let mend = Mend { up: Some((acting.clone(), up.clone())), tasks: self.mends().clone() };
+        let mend = Mend { up: Some((acting.clone(), up.clone())), tasks: self.target().mends().clone() };
         let probed = async {
             acting.act(down).await?;
             if !self.becomes(health, false).await {

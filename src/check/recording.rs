@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::flow::Scene;
+use super::window;
 use crate::model::{
     Blame, CheckId, Conforms, ConnectionId, Deviation, Direction, Entry, Evidence, Finding, History, Inconclusive,
     Judgement, Observation, Record, Stop,
@@ -33,6 +34,9 @@ pub struct Recording {
     observations: Cell<usize>,
     doing: RefCell<String>,
     figures: RefCell<Vec<String>>,
+    /// Our own greatest lag while the flow acted.
+    lag: Duration,
+    delayed: Cell<bool>,
 }
 
 /// One message of the target on one connection.
@@ -57,6 +61,7 @@ impl Recording {
         contract: Arc<Contract>,
         thresholds: Thresholds,
         config: WsConfig,
+        lag: Duration,
     ) -> Self {
         Self {
             contract,
@@ -68,12 +73,29 @@ impl Recording {
             observations: Cell::new(0),
             doing: RefCell::default(),
             figures: RefCell::default(),
+            lag,
+            delayed: Cell::default(),
         }
+    }
+
+    /// Before something is called late: a window of `within` can be judged.
+    ///
+    /// # Errors
+    /// Inconclusive, blaming the harness, when our own lag was more than a quarter of the window.
+    pub fn punctual(&self, within: Duration) -> Result<(), Stop> {
+        window::judgeable(self.lag, within, &self.doing.borrow()).inspect_err(|_| self.delayed.set(true))?;
+        Ok(())
+    }
+
+    /// Whether the last judge did not judge a window since we were late ourselves.
+    pub(crate) const fn was_delayed(&self) -> bool {
+        self.delayed.get()
     }
 
     /// What `judge` makes of it.
     pub(crate) fn judged_by(&self, judge: Judge) -> Judgement {
         self.observations.set(0);
+        self.delayed.set(false);
         self.doing.borrow_mut().clear();
         self.figures.borrow_mut().clear();
         judge(self)

@@ -1,7 +1,7 @@
 //! The verifiers: each judges one kind of fact and tells every failure in the same words.
 
 use std::fmt::Debug;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -163,6 +163,16 @@ impl Context {
         Err(self.deviation(finding, [due], seen, socket.evidence()))
     }
 
+    /// A new thread, whose title bears the mark of the run; `what` tells it from the others.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub async fn thread(&self, socket: &mut Socket, what: &str) -> Result<String, Stop> {
+        let create = Message::new(Kind::CreateThread).with("title", self.target().title(what));
+        let created = self.ask(socket, create).await?;
+        Ok(created.thread_id().unwrap_or_default().to_owned())
+    }
+
     /// Sends a request that must be refused with one of `codes`.
     ///
     /// # Errors
@@ -226,10 +236,11 @@ impl Context {
         what: &str,
         is_it: impl Fn(&Message) -> bool,
     ) -> Result<Message, Stop> {
-        let deadline = tokio::time::Instant::now() + within;
+        let began = Instant::now();
+        let deadline = began + within;
         let expected = || [format!("{what} within {} s", within.as_secs_f64())];
         loop {
-            let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+            let left = deadline.saturating_duration_since(Instant::now());
             match socket.next(left).await {
                 Next::Message(received) => {
                     if let Ok(message) = received.message
@@ -244,6 +255,7 @@ impl Context {
                     return Err(self.deviation(Finding::Closed, expected(), seen, socket.evidence()));
                 }
                 Next::Silence => {
+                    self.punctual(began, within)?;
                     return Err(self.deviation(
                         Finding::NoAnswer,
                         expected(),
@@ -275,11 +287,25 @@ impl Context {
         codes: &[u16],
         may_be_missing: bool,
     ) -> Result<(), Stop> {
+        self.ends_since(socket, (Instant::now(), within), codes, may_be_missing).await
+    }
+
+    /// As [`Self::ends`], for a window that began before.
+    ///
+    /// # Errors
+    /// Deviates with [`Finding::NotClosed`] or [`Finding::WrongClose`].
+    pub async fn ends_since(
+        &self,
+        socket: &mut Socket,
+        (began, within): (Instant, Duration),
+        codes: &[u16],
+        may_be_missing: bool,
+    ) -> Result<(), Stop> {
         let expected = || {
             let codes = codes.iter().map(|code| format!("Close {code}"));
             codes.chain(may_be_missing.then(|| "the connection's end without a Close frame".to_owned()))
         };
-        match socket.ended(within).await {
+        match socket.ended((began + within).saturating_duration_since(Instant::now())).await {
             Some(end) => {
                 let seen = end.close.as_ref().map(|(code, _)| *code);
                 let right = match seen {
@@ -299,6 +325,7 @@ impl Context {
                 ))
             }
             None => {
+                self.punctual(began, within)?;
                 let seen = format!("open after {} s", (within.as_secs_f64() * 10.0).round() / 10.0);
                 Err(self.deviation(Finding::NotClosed, expected(), seen, socket.evidence()))
             }

@@ -1,6 +1,7 @@
 //! The arguments of every subcommand.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -53,6 +54,8 @@ pub(super) enum Command {
     Serve(ServeArgs),
     /// Prove that every check can fail and that nobody is accused unjustly.
     Prove(ProveArgs),
+    /// Remove the threads that runs which were killed have left.
+    Sweep(SweepArgs),
     /// Print completions for a shell.
     Completions { shell: Shell },
 }
@@ -284,4 +287,16 @@ pub(super) struct ProveArgs {
     /// Write the proof as JSON.
     #[arg(long, value_name = "PATH")]
     pub(super) json: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct SweepArgs {
+    #[command(flatten)]
+    pub(super) profile: ProfileArgs,
+    /// Only what runs left that began so long ago: `90s`, `15m`, `1h`, `2d`.
+    #[arg(long, value_name = "AGE", default_value = "1h", value_parser = super::sweep::age)]
+    pub(super) older_than: Duration,
+    /// Only tell what would be removed.
+    #[arg(long)]
+    pub(super) dry_run: bool,
 }

@@ -10,6 +10,7 @@ pub mod profile;
 mod prove;
 mod run;
 mod serve;
+mod sweep;
 
 use std::io::{self, Write as _};
 
@@ -54,6 +55,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Profile(command) => profile_command(command, color),
         Command::Serve(args) => serve::serve(args),
         Command::Prove(args) => prove::prove(args),
+        Command::Sweep(args) => sweep::sweep(args, color),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "netra-check", &mut io::stdout());
             Ok(ExitCode::Conforms)

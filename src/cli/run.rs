@@ -274,7 +274,7 @@ fn places(args: &ReportArgs) -> Places {
 }
 
 /// A name for the run that sorts by time and is unlikely to meet another.
-fn run_id() -> String {
+pub(super) fn run_id() -> String {
     let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
     format!("{seconds:x}-{:04x}", rand::random::<u16>())
 }

@@ -1,10 +1,12 @@
 //! Runs checks: side by side, in groups, under deadlines; one owner tells what happens, in order.
 
+mod clear;
 mod judges;
 mod preflight;
 mod ready;
 mod run;
 mod schedule;
+mod sweep;
 mod unit;
 mod users;
 
@@ -12,3 +14,4 @@ pub use preflight::{Known, obstacle};
 pub use ready::{Grade, Step, survey};
 pub use run::{RunOptions, run};
 pub use schedule::{Selected, Selection, SelectionError, SuiteChoice, matcher};
+pub use sweep::{Leftover, Swept, sweep};

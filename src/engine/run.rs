@@ -8,22 +8,28 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
+use super::clear::clear;
 use super::judges::Judges;
 use super::preflight::{Known, obstacle};
 use super::ready::{After, Revisions, look_again, ready};
 use super::schedule::{PHASES, Selected};
-use super::unit::{Judged, Unit};
+use super::sweep::{Swept, sweep};
+use super::unit::Unit;
 use super::users::UserPool;
 use crate::check::{Body, Check, Waits};
 use crate::model::{
-    Blame, CheckId, Event, Gate, Group, Inconclusive, Judgement, Level, NotReady, Outcome, RunFacts, RunResult, Sink,
-    Stop, Totals, Verdict,
+    Blame, CheckId, Effect, Event, Gate, Group, Inconclusive, Judgement, Level, NotReady, Outcome, RunFacts, RunResult,
+    Sink, Totals, Verdict,
 };
 use crate::target::Target;
 
 /// In whose name the target is asked about itself before the first check.
 const PREFLIGHT: CheckId = CheckId::new("run/preflight");
+
+/// What a run that was killed has left is swept after this time: it is surely over then.
+const LEFT_BEHIND: Duration = Duration::from_secs(3_600);
 
 /// Everything a run is told.
 pub struct RunOptions {
@@ -66,7 +72,8 @@ struct Finished {
     verdict: Verdict,
     attempts: u32,
     flaky: bool,
-    panicked: bool,
+    /// A defect of ours showed itself.
+    internal_error: bool,
     duration: Duration,
 }
 
@@ -82,6 +89,7 @@ struct Ledger<'a> {
     outcomes: BTreeMap<CheckId, Arc<Outcome>>,
     panicked: bool,
     gated: bool,
+    remarks: Vec<String>,
 }
 
 impl<'a> Ledger<'a> {
@@ -95,6 +103,7 @@ impl<'a> Ledger<'a> {
             outcomes: BTreeMap::new(),
             panicked: false,
             gated: false,
+            remarks: Vec::new(),
         }
     }
 
@@ -127,7 +136,7 @@ impl<'a> Ledger<'a> {
         let demoted = profile.gate.origin_should && check.id.as_str() == "handshake/foreign-origin-refused";
         let level = if demoted { Level::Should } else { check.level };
         let gates = level == Level::Must || profile.gate.strict;
-        self.panicked |= finished.panicked;
+        self.panicked |= finished.internal_error;
         self.gated |= gates && matches!(finished.verdict, Verdict::Deviates(_));
         let outcome = Arc::new(Outcome {
             id: check.id,
@@ -156,6 +165,11 @@ pub async fn run<'a>(options: &'a RunOptions, sinks: &'a mut [&'a mut dyn Sink])
     let mut ledger = Ledger::new(options, sinks);
     ledger.tell(&Event::RunStarted(Arc::clone(&options.facts)));
 
+    let watched = CancellationToken::new();
+    let lag = tokio::spawn({
+        let (lag, watched) = (Arc::clone(options.target.lag()), watched.clone());
+        async move { lag.watch(watched).await }
+    });
     let end = began + options.timeout;
     let mut judged = tokio::select! {
         () = options.interrupt.cancelled() => End::Interrupted,
@@ -179,6 +193,11 @@ pub async fn run<'a>(options: &'a RunOptions, sinks: &'a mut [&'a mut dyn Sink])
         _ => After::default(),
     };
 
+    let left = clear(&options.target).await;
+    ledger.remarks.extend(left);
+    watched.cancel();
+    ledger.panicked |= lag.await.is_err();
+
     let order = options.selected.checks.iter().map(|check| check.id);
     let outcomes = order.filter_map(|id| ledger.outcomes.get(&id).cloned()).map(|outcome| after.outcome(outcome));
     let outcomes: Vec<_> = outcomes.collect();
@@ -193,7 +212,7 @@ pub async fn run<'a>(options: &'a RunOptions, sinks: &'a mut [&'a mut dyn Sink])
         duration: began.elapsed(),
         interrupted,
         not_ready: ledger.not_ready.clone(),
-        remarks: after.remarks().chain(remarks(options)).collect(),
+        remarks: after.remarks().chain(remarks(options)).chain(ledger.remarks.drain(..)).collect(),
     });
     ledger.tell(&Event::RunFinished(Arc::clone(&result)));
     result
@@ -220,6 +239,26 @@ fn remarks(options: &RunOptions) -> impl Iterator<Item = String> {
     short.into_iter().map(|kind| format!("a {kind} of under 8 characters is not searched for in reports"))
 }
 
+/// Whether a run looks for what earlier ones have left: not in a reference that has just been started.
+fn sweeps(options: &RunOptions) -> bool {
+    !options.facts.reference && options.target.profile().allow.contains(&Effect::Create)
+}
+
+/// What a person should know of it.
+fn remarks_of(swept: &Swept) -> Vec<String> {
+    let removed = swept.threads.iter().filter(|thread| thread.left.is_none()).count();
+    let removed = (removed > 0).then(|| match removed {
+        1 => "1 thread that an earlier run had left was removed".to_owned(),
+        count => format!("{count} threads that earlier runs had left were removed"),
+    });
+    let left = swept.left().map(|thread| {
+        let why = thread.left.as_deref().unwrap_or_default();
+        format!("thread {} of {}, which an earlier run had left, could not be removed: {why}", thread.id, thread.user)
+    });
+    let unasked = swept.unasked.first().map(|why| format!("not looked for what earlier runs have left: {why}"));
+    removed.into_iter().chain(left).chain(unasked).collect()
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     Whole,
@@ -229,7 +268,7 @@ enum End {
 
 impl Finished {
     fn at_once(check: &'static Check, verdict: Verdict) -> Self {
-        Self { check, verdict, attempts: 0, flaky: false, panicked: false, duration: Duration::ZERO }
+        Self { check, verdict, attempts: 0, flaky: false, internal_error: false, duration: Duration::ZERO }
     }
 }
 
@@ -255,6 +294,11 @@ async fn phases(options: &RunOptions, ledger: &mut Ledger<'_>) {
         target: Arc::clone(target),
     });
 
+    // Beside the first checks: nobody waits for what was left an hour ago.
+    let mut sweeping = sweeps(options).then(|| {
+        let target = Arc::clone(target);
+        AbortOnDropHandle::new(tokio::spawn(async move { sweep(&target, LEFT_BEHIND, false).await }))
+    });
     let mut run_wide = Vec::new();
     let mut scenarios = BTreeSet::new();
     for phase in PHASES {
@@ -303,6 +347,12 @@ async fn phases(options: &RunOptions, ledger: &mut Ledger<'_>) {
                 return;
             }
         }
+        if let Some(sweeping) = sweeping.take() {
+            match sweeping.await {
+                Ok(swept) => ledger.remarks.extend(remarks_of(&swept)),
+                Err(_) => ledger.panicked = true,
+            }
+        }
     }
     for mut finished in run_wide {
         let judged = judges.decide(finished.check.id).map(Verdict::from);
@@ -329,24 +379,25 @@ async fn judge(shared: Arc<Shared>, unit: Unit) -> Vec<Finished> {
     }
 
     let began = Instant::now();
+    let mut waited = Duration::ZERO;
     let mut finished: Vec<Finished> = Vec::new();
-    let mut environment_hiccups = 0;
+    let mut hiccups = 0;
     let mut tries = 0;
     while tries < shared.repeat {
-        let judged = unit.attempt(&shared.target, &shared.known, lease.users()).await;
-        let hiccup = |(judgement, _): &Judged| matches!(judgement, Err(Stop::Inconclusive(why)) if why.blame == Blame::Environment);
-        // A restart or a gateway's hiccup is given one more chance, and told.
-        let again = environment_hiccups == 0 && judged.iter().any(hiccup) && !shared.target.unreachable();
-        environment_hiccups += u32::from(again);
+        let attempt = unit.attempt(&shared.target, &shared.known, lease.users()).await;
+        waited += attempt.waited;
+        // A restart, a gateway's hiccup or our own delay is given one more chance, and told.
+        let again = hiccups == 0 && attempt.judged.iter().any(|judged| judged.hiccup) && !shared.target.unreachable();
+        hiccups += u32::from(again);
         tries += u32::from(!again);
-        let attempts = tries + environment_hiccups;
-        for (place, (judgement, panicked)) in judged.into_iter().enumerate() {
-            let verdict = Verdict::from(judgement);
+        let attempts = tries + hiccups;
+        for (place, judged) in attempt.judged.into_iter().enumerate() {
+            let verdict = Verdict::from(judged.judgement);
             if finished.len() == place {
                 finished.push(Finished::at_once(unit.checks()[place], verdict.clone()));
             }
             let known = &mut finished[place];
-            known.panicked |= panicked;
+            known.internal_error |= judged.internal_error;
             known.attempts = attempts;
             if again {
                 continue;
@@ -358,7 +409,7 @@ async fn judge(shared: Arc<Shared>, unit: Unit) -> Vec<Finished> {
         }
     }
     for finished in &mut finished {
-        finished.duration = began.elapsed();
+        finished.duration = began.elapsed().saturating_sub(waited);
     }
     finished
 }

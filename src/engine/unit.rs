@@ -2,7 +2,9 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 
@@ -17,8 +19,37 @@ pub(super) struct Unit {
     checks: Vec<&'static Check>,
 }
 
-/// A check's judgement in one attempt; `true` beside it when the check panicked.
-pub(super) type Judged = (Judgement, bool);
+/// Between two looks at a deadline that moves while a check waits for its turn.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// One attempt.
+pub(super) struct Attempt {
+    /// A judgement for each of [`Unit::checks`].
+    pub(super) judged: Vec<Judged>,
+    /// How much of it was waiting for turns, which is nobody's own time.
+    pub(super) waited: Duration,
+}
+
+/// A check's judgement in one attempt.
+pub(super) struct Judged {
+    pub(super) judgement: Judgement,
+    /// The check panicked, or tried what it has not declared: a defect of ours.
+    pub(super) internal_error: bool,
+    /// A hiccup of the environment, or of our own machine: worth one more attempt.
+    pub(super) hiccup: bool,
+}
+
+impl Judged {
+    fn of(judgement: Judgement, internal_error: bool, delayed: bool) -> Self {
+        let blame = match &judgement {
+            Err(Stop::Inconclusive(why)) => Some(why.blame),
+            _ => None,
+        };
+        let delayed = blame == Some(Blame::Harness) && delayed;
+        let hiccup = !internal_error && (blame == Some(Blame::Environment) || delayed);
+        Self { judgement, internal_error, hiccup }
+    }
+}
 
 impl Unit {
     /// The units of `checks`, each at the place of its first check.
@@ -48,8 +79,8 @@ impl Unit {
         self.checks.first().map_or(1, |check| check.users())
     }
 
-    /// One attempt under the deadline of a check; a judgement for each of [`Self::checks`].
-    pub(super) async fn attempt(&self, target: &Arc<Target>, known: &Known, users: &[usize]) -> Vec<Judged> {
+    /// One attempt under the deadline of a check.
+    pub(super) async fn attempt(&self, target: &Arc<Target>, known: &Known, users: &[usize]) -> Attempt {
         let (target, config, users) = (Arc::clone(target), known.config, users.to_vec());
         match (self.flow, self.checks.as_slice()) {
             (Some(flow), checks) => {
@@ -59,19 +90,25 @@ impl Unit {
                     Ok(context.recording(scene))
                 })
                 .await;
-                let judged = checks.iter().map(|check| judge(check, &acted)).collect();
+                let judge = |check: &&'static Check| {
+                    let (judgement, internal_error) = judge(check, &acted);
+                    let of_judge = acted.0.as_ref().is_ok_and(Recording::was_delayed);
+                    Judged::of(judgement, internal_error, context.was_delayed() || of_judge)
+                };
+                let judged = checks.iter().map(judge).collect();
                 context.mended().await;
-                judged
+                Attempt { judged, waited: context.recorder().manners().waited() }
             }
             (None, checks) => {
-                let mut judged = Vec::with_capacity(checks.len());
+                let mut attempt = Attempt { judged: Vec::with_capacity(checks.len()), waited: Duration::ZERO };
                 for check in checks {
                     let context = Context::new(check, Arc::clone(&target), config, users.clone());
-                    let (judgement, panicked) = bounded(&context, act(check, &context)).await;
+                    let (judgement, internal_error) = bounded(&context, act(check, &context)).await;
                     context.mended().await;
-                    judged.push((judgement, panicked));
+                    attempt.judged.push(Judged::of(judgement, internal_error, context.was_delayed()));
+                    attempt.waited += context.recorder().manners().waited();
                 }
-                judged
+                attempt
             }
         }
     }
@@ -91,7 +128,7 @@ async fn act(check: &'static Check, context: &Context) -> Judgement {
 
 /// What a check makes of its flow's recording. A flow judges nothing: what it found wrong on its
 /// way makes its checks inconclusive.
-fn judge(check: &'static Check, acted: &(Result<Recording, Stop>, bool)) -> Judged {
+fn judge(check: &'static Check, acted: &(Result<Recording, Stop>, bool)) -> (Judgement, bool) {
     let recording = match acted {
         (Ok(recording), _) => recording,
         (Err(Stop::Deviates(deviation)), panicked) => {
@@ -110,15 +147,42 @@ fn judge(check: &'static Check, acted: &(Result<Recording, Stop>, bool)) -> Judg
     }
 }
 
-/// `body` under the check's deadline; `true` beside its result when it panicked.
+/// `body` under the check's deadline; `true` beside its result when it panicked, or tried what was not declared.
+/// What came between the check and the service stands in place of whatever the check made of it.
 async fn bounded<T>(context: &Context, body: impl Future<Output = Result<T, Stop>>) -> (Result<T, Stop>, bool) {
     let limit = context.profile().limits.check;
-    match tokio::time::timeout(limit, AssertUnwindSafe(body).catch_unwind()).await {
-        Ok(Ok(result)) => (result, false),
-        Ok(Err(panic)) => (Err(panicked(&panic)), true),
-        Err(_) => {
+    let result = match within(limit, context, AssertUnwindSafe(body).catch_unwind()).await {
+        Some(Ok(result)) => result,
+        Some(Err(panic)) => return (Err(panicked(&panic)), true),
+        None => {
             let what = format!("no end within {:.0} s: {}", limit.as_secs_f64(), context.doing());
-            (Err(Inconclusive::new(Blame::Target, what).with(context.evidence()).into()), false)
+            Err(Inconclusive::new(Blame::Target, what).with(context.evidence()).into())
+        }
+    };
+    let manners = context.recorder().manners();
+    if let Some(what) = manners.breached() {
+        return (Err(Inconclusive::new(Blame::Harness, what).with(context.evidence()).into()), true);
+    }
+    match (result, manners.disturbance()) {
+        // What could not even be tried stays so.
+        (Err(Stop::NotVerified(reason)), _) => (Err(reason.into()), false),
+        (_, Some(disturbance)) => (Err(disturbance.into()), false),
+        (result, None) => (result, false),
+    }
+}
+
+/// The outcome of `body`, unless `limit` is over first; waiting for a turn is none of the check's time.
+async fn within<T>(limit: Duration, context: &Context, body: impl Future<Output = T>) -> Option<T> {
+    let began = Instant::now();
+    let mut body = pin!(body);
+    loop {
+        let deadline = began + limit + context.recorder().manners().waited();
+        if deadline <= Instant::now() {
+            return None;
+        }
+        let look = deadline.max(Instant::now() + LOOK_AGAIN);
+        if let Ok(done) = tokio::time::timeout_at(look.into(), &mut body).await {
+            return Some(done);
         }
     }
 }

@@ -154,7 +154,7 @@ pub struct Pace {
     pub connections: usize,
     /// HTTP requests and upgrades a second.
     pub requests_per_s: u32,
-    /// Open sockets of one user.
+    /// Open sockets of one user. With a bound, its sockets and messages keep to half of what `/ws/config` permits, too.
     pub sockets_per_user: usize,
 }
 

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use super::transcript::Line;
 use crate::model::{Blame, Evidence, Inconclusive, NotVerified, Origin, Stop};
 
 /// Where an exchange ended.
@@ -23,6 +24,10 @@ pub enum FaultKind {
     Reset,
     /// An answer that is no HTTP.
     Protocol,
+    /// The target or a gateway asked us to slow down.
+    Throttled,
+    /// A gateway answered in place of the service.
+    Gateway,
     /// The checker could not ask: no turn within the check's limit, or a request that cannot be written.
     Harness,
     /// The origin was given up after several failures.
@@ -45,6 +50,14 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// The same; where the target asked us to slow down the check is not judged, whatever it makes of the fault.
+    pub(super) fn noted(self, line: &Line) -> Self {
+        if self.kind == FaultKind::Throttled {
+            line.recorder().manners().disturb(self.blame(), self.what.clone(), self.evidence.clone());
+        }
+        self
+    }
+
     /// Whose doing it was, as far as can be told.
     pub const fn blame(&self) -> Blame {
         match self.kind {
@@ -54,7 +67,9 @@ impl Fault {
             | FaultKind::Tls
             | FaultKind::ConnectTimeout
             | FaultKind::Unreachable
+            | FaultKind::Gateway
             | FaultKind::Reset => Blame::Environment,
+            FaultKind::Throttled => Blame::Throttled,
             FaultKind::Harness | FaultKind::NotInContract => Blame::Harness,
         }
     }

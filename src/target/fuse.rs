@@ -26,7 +26,9 @@ impl Fuses {
     pub(super) fn count(&self, origin: Origin, failed: Option<FaultKind>) {
         let failures = &self.0[origin as usize].failures;
         match failed {
-            None | Some(FaultKind::Reset | FaultKind::Protocol) => failures.store(0, Ordering::Relaxed),
+            None | Some(FaultKind::Reset | FaultKind::Protocol | FaultKind::Throttled | FaultKind::Gateway) => {
+                failures.store(0, Ordering::Relaxed)
+            }
             Some(FaultKind::Harness | FaultKind::NotInContract | FaultKind::Unreachable) => {}
             Some(_) => {
                 failures.fetch_add(1, Ordering::Relaxed);

@@ -14,6 +14,8 @@ use url::Url;
 use super::Target;
 use super::connect::{Dialer, Names, SetupError};
 use super::fault::{Fault, FaultKind, kind_of, root_cause};
+use super::guard::Asked;
+use super::intermediary;
 use super::learn::learn_answer;
 use super::response::Response;
 use super::token::Token;
@@ -253,11 +255,11 @@ impl Call<'_> {
                 FaultKind::NotInContract | FaultKind::Unreachable => what,
                 _ => format!("{label}: {what}"),
             };
-            if kind != FaultKind::NotInContract {
+            if !matches!(kind, FaultKind::NotInContract | FaultKind::Throttled | FaultKind::Gateway) {
                 line.record(Direction::Received, Record::Ended(what.clone()));
             }
-            let what = line.recorder().transcript().redact(&what);
-            Fault { kind, origin, what, evidence: line.evidence(2) }
+            Fault { kind, origin, what: line.recorder().transcript().redact(&what), evidence: line.evidence(2) }
+                .noted(&line)
         })
     }
 
@@ -280,13 +282,25 @@ impl Call<'_> {
         for (name, value) in &headers {
             request = request.header(name, value);
         }
+        let asked = Asked {
+            origin: self.origin,
+            endpoint: self.endpoint,
+            method: &self.method,
+            url: &url,
+            headers: &headers,
+            body: self.body.as_deref(),
+        };
+        target.may_ask(line, &asked)?;
+        let (owner, endpoint) = (target.owner(&headers), target.endpoint_of(&asked));
+        let counted = owner.as_ref().filter(|_| endpoint.is_some_and(Endpoint::is_counted));
+        let _place = target.turn(line, (self.origin, &url), None, counted.map(|owner| owner.user.as_str())).await?;
+        target.note_call(&asked, owner.as_ref());
+
         let body = self.body.as_ref().map(|body| excerpt(&String::from_utf8_lossy(body), target));
         if let Some(body) = self.body {
             request = request.body(body);
         }
         let request = request.build().map_err(|error| harness(root_cause(&error)))?;
-
-        let _place = target.turn(self.origin, &url).await?;
         line.record(Direction::Sent, Record::Request { method: self.method, url: url.to_string(), headers, body });
         let deadline = self.deadline;
         let fault = |error: reqwest::Error| classify(&error, deadline);
@@ -313,9 +327,19 @@ impl Call<'_> {
             _ => None,
         };
         learn_answer(json.iter().chain(&logical), &headers, target);
+        let between = intermediary::of_answer(target, line, status, &headers, &text);
+        if between.is_some() {
+            // It is not the service that speaks: run-wide judges leave it out.
+            line.mark_broken();
+        }
         let body = (!text.is_empty()).then(|| excerpt(&text, target));
         line.record(Direction::Received, Record::Response { status, headers: headers.clone(), body });
-        Ok(Response { status, headers, text, json, sent, received, line: line.clone() })
+        if let Some(between) = between {
+            return Err(between);
+        }
+        let answer = Response { status, headers, text, json, sent, received, line: line.clone() };
+        target.note_answer(endpoint, &url, owner.as_ref(), &answer);
+        Ok(answer)
     }
 }
 

@@ -8,12 +8,17 @@ mod database;
 mod fault;
 pub mod frame;
 mod fuse;
+mod guard;
 mod head;
 mod http;
+mod intermediary;
 mod jwt;
+mod lag;
 mod launch;
 mod learn;
+mod ledger;
 mod link;
+mod manners;
 mod pace;
 mod probe;
 mod public_key;
@@ -22,6 +27,7 @@ mod redact;
 mod response;
 mod session;
 mod socket;
+mod tag;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -38,7 +44,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
-use tokio::sync::{OnceCell, OwnedSemaphorePermit};
+use tokio::sync::OnceCell;
+use tokio_util::task::TaskTracker;
 use url::Url;
 
 pub use connect::SetupError;
@@ -47,8 +54,11 @@ pub use database::{Database, DatabaseFault, Meeting, Table};
 pub use fault::{Fault, FaultKind};
 pub use http::{Call, Http};
 pub use jwt::use_ring;
+pub use lag::Lag;
 pub use launch::{LaunchFault, Launched, free_port};
+pub use ledger::{Ledger, Left};
 pub use link::{Link, LinkBuilder};
+pub use manners::Manners;
 pub use pace::Pace;
 pub use probe::{Certificate, NoWay, TlsFacts, Way, authority, health_of};
 pub use received::{End, Missing, Next, Received, Transport};
@@ -56,6 +66,7 @@ pub use redact::{Redactor, SecretKind, placeholders};
 pub use response::Response;
 pub use session::Login;
 pub use socket::Socket;
+pub use tag::Tag;
 pub use token::Token;
 pub use transcript::{Line, Observer, Recorder, Transcript};
 pub use upgrade::{Upgrade, Upgraded, accept_key};
@@ -75,9 +86,14 @@ pub struct Target {
     contract: Arc<Contract>,
     redactor: Arc<Redactor>,
     transcript: Arc<Transcript>,
+    lag: Arc<Lag>,
+    ledger: Arc<Ledger>,
+    mends: TaskTracker,
+    /// The profile's own addresses, also where this target is at others.
+    guarded: Arc<Urls>,
     clients: Clients,
     dialer: Dialer,
-    pace: Pace,
+    pace: Arc<Pace>,
     signer: Option<Signer>,
     own_secret: [u8; 32],
     seed: u64,
@@ -85,6 +101,16 @@ pub struct Target {
     fuses: Fuses,
     clock_offset: OnceCell<f64>,
     jwks: OnceCell<Option<Value>>,
+}
+
+/// What targets of one run share.
+struct OfRun {
+    redactor: Arc<Redactor>,
+    transcript: Arc<Transcript>,
+    lag: Arc<Lag>,
+    ledger: Arc<Ledger>,
+    mends: TaskTracker,
+    guarded: Arc<Urls>,
 }
 
 impl fmt::Debug for Target {
@@ -106,8 +132,15 @@ impl Target {
     ) -> Result<Arc<Self>, SetupError> {
         let redactor = Arc::new(Redactor::new());
         learn_profile(&redactor, &profile);
-        let transcript = Transcript::new(run, Arc::clone(&redactor));
-        Self::of(profile, contract, redactor, transcript, seed)
+        let of_run = OfRun {
+            transcript: Transcript::new(run, Arc::clone(&redactor)),
+            redactor,
+            lag: Arc::default(),
+            ledger: Arc::default(),
+            mends: TaskTracker::new(),
+            guarded: Arc::new(profile.urls.clone()),
+        };
+        Self::of(profile, contract, of_run, seed)
     }
 
     /// The same environment at other addresses, for services that a check has launched on loopback: it shares
@@ -118,17 +151,18 @@ impl Target {
     pub fn at(&self, urls: Urls) -> Result<Arc<Self>, SetupError> {
         let pace = profile::Pace { jobs: 0, connections: 0, requests_per_s: 0, sockets_per_user: 0 };
         let profile = Profile { urls, pace, proxy: None, headers: BTreeMap::new(), ..Profile::clone(&self.profile) };
-        let (contract, redactor) = (Arc::clone(&self.contract), Arc::clone(&self.redactor));
-        Self::of(Arc::new(profile), contract, redactor, Arc::clone(&self.transcript), self.seed)
+        let of_run = OfRun {
+            redactor: Arc::clone(&self.redactor),
+            transcript: Arc::clone(&self.transcript),
+            lag: Arc::clone(&self.lag),
+            ledger: Arc::clone(&self.ledger),
+            mends: self.mends.clone(),
+            guarded: Arc::clone(&self.guarded),
+        };
+        Self::of(Arc::new(profile), Arc::clone(&self.contract), of_run, self.seed)
     }
 
-    fn of(
-        profile: Arc<Profile>,
-        contract: Arc<Contract>,
-        redactor: Arc<Redactor>,
-        transcript: Arc<Transcript>,
-        seed: u64,
-    ) -> Result<Arc<Self>, SetupError> {
+    fn of(profile: Arc<Profile>, contract: Arc<Contract>, of_run: OfRun, seed: u64) -> Result<Arc<Self>, SetupError> {
         let tls = tls_config(&profile.tls)?;
         let dialer = Dialer::new(&profile, &tls);
         let signer = profile.credentials.signing_key.as_ref().map(Signer::new).transpose();
@@ -136,12 +170,16 @@ impl Target {
         own_secret.copy_from_slice(digest(&SHA256, format!("netra-check own key {seed}").as_bytes()).as_ref());
         Ok(Arc::new(Self {
             clients: Clients::new(tls, dialer.clone(), profile.limits.connect)?,
-            pace: Pace::new(&profile.pace),
+            pace: Arc::new(Pace::new(&profile.pace)),
             signer: signer.map_err(SetupError::SigningKey)?,
             profile,
             contract,
-            redactor,
-            transcript,
+            redactor: of_run.redactor,
+            transcript: of_run.transcript,
+            lag: of_run.lag,
+            ledger: of_run.ledger,
+            mends: of_run.mends,
+            guarded: of_run.guarded,
             dialer,
             own_secret,
             seed,
@@ -170,6 +208,21 @@ impl Target {
     /// What was said to it.
     pub const fn transcript(&self) -> &Arc<Transcript> {
         &self.transcript
+    }
+
+    /// How late the checker itself is.
+    pub const fn lag(&self) -> &Arc<Lag> {
+        &self.lag
+    }
+
+    /// What the run has created.
+    pub const fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// Where what a cancelled check has left broken is mended.
+    pub const fn mends(&self) -> &TaskTracker {
+        &self.mends
     }
 
     /// Seed of everything random.
@@ -208,11 +261,14 @@ impl Target {
     }
 
     /// What `/ws/config` tells, each value within its bounds: what is missing, beyond them or not
-    /// answered at all stands at the contract's default (`format/config-sane` judges it).
+    /// answered at all stands at the contract's default (`format/config-sane` judges it). From then on
+    /// users keep to half of its limits.
     pub async fn config(&self, recorder: &Recorder) -> WsConfig {
         let call = self.http(recorder).call(Endpoint::WsConfig).deadline(self.profile.limits.connect);
         let body = call.send().await.ok().and_then(|answer| answer.json).unwrap_or_default();
-        self.contract.ws_config(&body).0
+        let (config, _) = self.contract.ws_config(&body);
+        self.pace.keep_to(&config);
+        config
     }
 
     /// Seconds by which the auth service's clock is ahead of ours, asked once a run.
@@ -252,7 +308,18 @@ impl Target {
         self.jwks.get_or_try_init(ask).await.map(Option::as_ref)
     }
 
-    /// A name that occurs once in the run and begins with what marks everything this tool creates.
+    /// What marks everything this run creates.
+    pub fn tag(&self) -> Tag {
+        Tag::new(self.transcript.run())
+    }
+
+    /// A title that occurs once in the run and bears its mark: every thread is given one, so that it is found again.
+    pub fn title(&self, what: &str) -> String {
+        let number = self.uniques.fetch_add(1, Ordering::Relaxed);
+        format!("{} {what} {number}", self.tag())
+    }
+
+    /// A name that occurs once in the run.
     pub fn unique(&self, what: &str) -> String {
         let number = self.uniques.fetch_add(1, Ordering::Relaxed);
         format!("netra-check-{}-{what}-{number}", self.transcript.run())
@@ -278,29 +345,6 @@ impl Target {
         &self.own_secret
     }
 
-    /// Waits for the turn of one exchange, and for its connection's place.
-    async fn turn(&self, origin: Origin, url: &Url) -> Result<Option<OwnedSemaphorePermit>, (FaultKind, String)> {
-        if self.is_known(url) {
-            self.fuses.pass(origin, self.probe(origin)).await?;
-        }
-        let within = self.profile.limits.check;
-        let turn = async {
-            let place = self.pace.connection().await;
-            self.pace.turn().await;
-            place
-        };
-        tokio::time::timeout(within, turn).await.map_err(|_| {
-            let pace = &self.profile.pace;
-            let what = format!(
-                "no turn within {:.0} s: raise `pace.connections` ({}) or `pace.requests_per_s` ({})",
-                within.as_secs_f64(),
-                pace.connections,
-                pace.requests_per_s
-            );
-            (FaultKind::Harness, what)
-        })
-    }
-
     /// Whether `url` is at a host and port of the profile: only there its headers go, only there failures count.
     fn is_known(&self, url: &Url) -> bool {
         let place = |url: &Url| (url.host_str().map(str::to_owned), url.port_or_known_default());
@@ -311,7 +355,7 @@ impl Target {
 
     fn count(&self, line: &Line, origin: Origin, url: &Url, failed: Option<FaultKind>) {
         // What a check took down itself is no reason to give an origin up.
-        let own_doing = failed.is_some() && line.recorder().expects_outages();
+        let own_doing = failed.is_some() && line.recorder().manners().expects_outages();
         if self.is_known(url) && !own_doing {
             self.fuses.count(origin, failed);
         }

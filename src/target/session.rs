@@ -46,6 +46,12 @@ impl Target {
     /// Inconclusive: blaming the credentials when the login is refused, the target when it succeeds without a
     /// token set.
     pub async fn login(&self, recorder: &Recorder, user: usize) -> Result<Login, Stop> {
+        let login = self.login_by_method(recorder, user).await?;
+        self.ledger().number(&login.user_id, user);
+        Ok(login)
+    }
+
+    async fn login_by_method(&self, recorder: &Recorder, user: usize) -> Result<Login, Stop> {
         let credentials = &self.profile().credentials;
         let missing = || -> Stop {
             let method = credentials.method.slug();
@@ -199,6 +205,9 @@ impl Target {
             let evidence = answer.as_ref().map(Response::evidence).unwrap_or_default();
             return Err(Inconclusive::new(Blame::Target, what).with(evidence).into());
         };
+        if claims.is_empty() {
+            self.ledger().opaque(access.expose(), &user_id);
+        }
         Ok(Login { email: email.or_else(|| claim("email")), user_id, access, refresh, claims, answer })
     }
 }

@@ -3,16 +3,19 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Target;
 use super::assemble::Assembler;
 use super::connect::Stream;
 use super::frame::{Decoder, RawFrame, opcode};
+use super::guard::Speaker;
+use super::pace::Place;
 use super::received::{End, Missing, Next, Received, Transport};
 use super::task::{Command, Heard, Task};
 use super::transcript::Line;
@@ -31,7 +34,7 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    pub(super) fn new(target: &Target, line: Line, rng: StdRng, place: Option<OwnedSemaphorePermit>) -> Self {
+    pub(super) fn new(target: &Target, line: Line, rng: StdRng, (place, speaker): (Place, Speaker)) -> Self {
         let (commands, commanded) = mpsc::unbounded_channel();
         let (tells, heard) = mpsc::unbounded_channel();
         let task = Task {
@@ -41,6 +44,8 @@ impl Setup {
             heard: tells,
             commands: commanded,
             _place: place,
+            speaker,
+            heard_any: false,
             from_us: Assembler::default(),
             from_target: Assembler::default(),
             decoder: Decoder::default(),
@@ -62,10 +67,13 @@ impl Setup {
     /// Starts the task; `first` came behind the answer's head.
     pub(super) fn start(self, stream: Stream, first: &[u8]) -> Socket {
         let (line, contract) = (self.task.line.clone(), Arc::clone(&self.task.contract));
+        let speaker = self.task.speaker.clone();
         let task = tokio::spawn(self.task.run(stream, first.to_vec()));
         Socket {
             line,
             contract,
+            speaker,
+            burst: AtomicU64::new(0),
             commands: self.commands,
             heard: self.heard,
             waiting: VecDeque::new(),
@@ -82,6 +90,9 @@ impl Setup {
 pub struct Socket {
     line: Line,
     contract: Arc<Contract>,
+    speaker: Speaker,
+    /// Messages that may still follow at once.
+    burst: AtomicU64,
     commands: mpsc::UnboundedSender<Command>,
     heard: mpsc::UnboundedReceiver<Heard>,
     /// Heard while waiting for something else.
@@ -111,8 +122,22 @@ impl Socket {
         self.send_frame(RawFrame::text(text)).await
     }
 
-    /// Sends any frame, however illegal.
+    /// Waits until the next `count` messages can be sent at once: they are needed together, and keep to the whole of
+    /// the user's limit instead of half of it.
+    pub async fn burst(&self, count: u64) {
+        self.speaker.burst(&self.line, count).await;
+        self.burst.store(count, Ordering::Relaxed);
+    }
+
+    /// Sends any frame, however illegal. A message that counts against the user's limit waits for its turn first;
+    /// one that the check may not send is not sent.
     pub async fn send_frame(&self, frame: RawFrame) -> Instant {
+        if frame.opcode == opcode::TEXT
+            && let Ok(text) = std::str::from_utf8(&frame.payload)
+        {
+            let left = self.burst.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+            self.speaker.turn(&self.line, &self.contract, text, left.is_ok()).await;
+        }
         self.write(|written| Command::Frame(frame, written)).await
     }
 

@@ -8,11 +8,14 @@ use bytes::{Buf, BytesMut};
 use rand::Rng;
 use rand::rngs::StdRng;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use super::assemble::{Assembler, Whole};
 use super::connect::Stream;
 use super::frame::{Decoder, RawFrame, opcode};
+use super::guard::Speaker;
+use super::intermediary;
+use super::pace::Place;
 use super::received::{Received, Transport};
 use super::transcript::Line;
 use crate::model::{Direction, Record};
@@ -48,7 +51,10 @@ pub(super) struct Task {
     pub(super) heard: mpsc::UnboundedSender<Heard>,
     pub(super) commands: mpsc::UnboundedReceiver<Command>,
     /// Kept as long as the connection is.
-    pub(super) _place: Option<OwnedSemaphorePermit>,
+    pub(super) _place: Place,
+    pub(super) speaker: Speaker,
+    /// Whether a message of either side has gone over the connection.
+    pub(super) heard_any: bool,
     pub(super) from_us: Assembler,
     pub(super) from_target: Assembler,
     pub(super) decoder: Decoder,
@@ -62,9 +68,16 @@ pub(super) struct Task {
 }
 
 impl Task {
-    /// Records a frame of ours and gives its octets.
+    /// Records a frame of ours and gives its octets; none where the check may not send it.
     pub(super) fn encode(&mut self, frame: &RawFrame) -> Vec<u8> {
         let assembled = self.from_us.add(frame.fin, frame.opcode, &frame.payload);
+        if let Some(Whole::Text(text)) = &assembled.whole
+            && !self.speaker.may_say(&self.line, &self.contract, text)
+        {
+            self.line.record(Direction::Sent, Record::Note(format!("not sent: {text}")));
+            return Vec::new();
+        }
+        self.heard_any = true;
         self.close_sent |= frame.opcode == opcode::CLOSE;
         self.line.record(
             Direction::Sent,
@@ -122,6 +135,9 @@ impl Task {
         }
         drop(stream);
         let ended = ended.unwrap_or(Transport::Closed);
+        if ended == Transport::Reset && !self.heard_any {
+            intermediary::reset_at_once(&self.line);
+        }
         let direction = if reset { Direction::Sent } else { Direction::Received };
         self.line.record(direction, Record::Ended(ended.to_string()));
         self.tell(Heard::Ended(ended, Instant::now()));
@@ -177,9 +193,16 @@ impl Task {
     }
 
     fn hear(&mut self, whole: Whole, at: Instant) {
+        self.heard_any = true;
         match whole {
             Whole::Text(text) => {
                 let message = self.contract.read_server(&text);
+                if let Ok(message) = &message {
+                    intermediary::hear(&self.line, message);
+                    if let Some(ledger) = &self.speaker.ledger {
+                        ledger.heard(message);
+                    }
+                }
                 self.tell(Heard::Message(Received { message, text, at }));
             }
             Whole::Octets { text, hex } => {
@@ -197,6 +220,7 @@ impl Task {
             Whole::Pong(payload) => self.tell(Heard::Pong(payload, at)),
             Whole::Close { code, reason } => {
                 self.close_heard = true;
+                intermediary::closed(&self.line, code, &reason);
                 if !self.close_sent {
                     let answer = self.encode(&RawFrame::close(code, ""));
                     self.out.extend_from_slice(&answer);

@@ -1,5 +1,7 @@
 //! The target against raw listeners on loopback: what a real service does, and what none should.
 
+mod between;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};

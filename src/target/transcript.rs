@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
+use super::manners::Manners;
 use super::redact::Redactor;
 use crate::model::{CheckId, ConnectionId, Direction, Entry, Evidence, History, Record};
 
@@ -57,13 +58,13 @@ impl Transcript {
         self.observers.write().unwrap_or_else(PoisonError::into_inner).push(observer);
     }
 
-    /// Records on behalf of `check`.
+    /// Records on behalf of `check`, which may only read until it is permitted more ([`Manners::permit`]).
     pub fn recorder(self: &Arc<Self>, check: CheckId) -> Recorder {
         Recorder(Arc::new(Inner {
             transcript: Arc::clone(self),
             check,
             connections: AtomicU32::new(0),
-            expects_outages: AtomicBool::new(false),
+            manners: Manners::default(),
             kept: Mutex::default(),
         }))
     }
@@ -118,7 +119,7 @@ struct Inner {
     transcript: Arc<Transcript>,
     check: CheckId,
     connections: AtomicU32,
-    expects_outages: AtomicBool,
+    manners: Manners,
     kept: Mutex<Kept>,
 }
 
@@ -184,13 +185,9 @@ impl Recorder {
         tail
     }
 
-    /// The check takes services down: that they are not reached then is no reason to give them up.
-    pub fn expect_outages(&self) {
-        self.0.expects_outages.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn expects_outages(&self) -> bool {
-        self.0.expects_outages.load(Ordering::Relaxed)
+    /// What the check may do, and what befell it.
+    pub fn manners(&self) -> &Manners {
+        &self.0.manners
     }
 
     /// The last `n` entries of all its connections, oldest first.

@@ -15,6 +15,7 @@ use super::fault::{Fault, FaultKind};
 use super::frame::RawFrame;
 use super::head::{NoHead, read_body, read_head};
 use super::http::excerpt;
+use super::intermediary;
 use super::link::Link;
 use super::response::Response;
 use super::socket::{Setup, Socket};
@@ -248,8 +249,10 @@ impl<'t> Upgrade<'t> {
                 _ => format!("{label}: {what}"),
             };
             let what = line.recorder().transcript().redact(&what);
-            line.record(Direction::Received, Record::Ended(what.clone()));
-            Fault { kind, origin: Origin::Backend, what, evidence: line.evidence(8) }
+            if !matches!(kind, FaultKind::Throttled | FaultKind::Gateway) {
+                line.record(Direction::Received, Record::Ended(what.clone()));
+            }
+            Fault { kind, origin: Origin::Backend, what, evidence: line.evidence(8) }.noted(&line)
         })
     }
 
@@ -268,13 +271,15 @@ impl<'t> Upgrade<'t> {
         octets.push_str("\r\n");
         let mut octets = octets.into_bytes();
 
-        let place = self.target.turn(Origin::Backend, &self.url).await?;
+        let speaker = self.target.speaker(&self.url, &self.headers);
+        let user = speaker.owner.as_ref().map(|owner| owner.user.clone());
+        let place = self.target.turn(&self.line, (Origin::Backend, &self.url), user.as_deref(), None).await?;
         let dialled = self.target.dialer().dial(&self.url, self.receive_buffer, self.relay).await;
         let mut stream = dialled.map_err(|fault| (fault.kind, fault.what))?;
         let url = self.url.to_string();
         let request = Record::Request { method: self.method, url, headers: self.headers, body: None };
         self.line.record(Direction::Sent, request);
-        let mut setup = Setup::new(self.target, self.line.clone(), self.rng, place);
+        let mut setup = Setup::new(self.target, self.line.clone(), self.rng, (place, speaker));
         for frame in &self.first {
             octets.extend(setup.encode(frame));
         }
@@ -309,7 +314,16 @@ impl<'t> Upgrade<'t> {
         let text = String::from_utf8_lossy(&body).into_owned();
         let recorded = (!text.is_empty()).then(|| excerpt(&text, self.target));
         let (status, headers) = (head.status, head.headers);
+        // What is refused for being broken on purpose may be refused by a page of anybody's.
+        let between = intermediary::of_answer(self.target, &self.line, status, &headers, &text)
+            .filter(|(kind, _)| !(self.broken && *kind == FaultKind::Gateway));
+        if between.is_some() {
+            self.line.mark_broken();
+        }
         self.line.record(Direction::Received, Record::Response { status, headers: headers.clone(), body: recorded });
+        if let Some(between) = between {
+            return Err(between);
+        }
         let json = serde_json::from_str(&text).ok();
         let response = Response { status, headers, text, json, sent, received, line: self.line };
         Ok(match switched {

@@ -10,7 +10,7 @@ use super::endpoint::EndpointSpec;
 use super::schema::{self, SchemaFault};
 use super::shape::{Shape, Shapes};
 use super::ws_config::ConfigValues;
-use super::{ConfigFault, Endpoint, EnvelopeFault, ErrorCode, Kind, Message, TimestampForm, WsConfig};
+use super::{ConfigFault, Endpoint, EnvelopeFault, ErrorCode, Kind, Message, Service, TimestampForm, WsConfig};
 
 /// Contract files that are part of the program.
 const BUILTIN: &[(&str, &str)] =
@@ -349,6 +349,19 @@ impl Contract {
     /// A call's method and path with its `{placeholders}`; `None` where the contract has no such call.
     pub fn endpoint(&self, endpoint: Endpoint) -> Option<(&str, &str)> {
         self.file.http.get(endpoint.slug()).map(|spec| (spec.method.as_str(), spec.path.as_str()))
+    }
+
+    /// The call that `method` and `path` (below the service's base) make, if it is one of the contract's.
+    pub fn endpoint_at(&self, service: Service, method: &str, path: &str) -> Option<Endpoint> {
+        let fits = |template: &str| {
+            let (template, path) = (template.trim_matches('/').split('/'), path.trim_matches('/').split('/'));
+            template.clone().count() == path.clone().count()
+                && template.zip(path).all(|(due, seen)| due.starts_with('{') || due == seen)
+        };
+        let calls = Endpoint::ALL.iter().copied().filter(|endpoint| endpoint.service() == service);
+        calls
+            .into_iter()
+            .find(|endpoint| self.endpoint(*endpoint).is_some_and(|(due, template)| due == method && fits(template)))
     }
 
     /// Status codes of a call's success.

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::model::Effect;
+
 /// One of the three services of an environment, as the contract names them.
 pub use crate::model::Origin as Service;
 
@@ -62,6 +64,22 @@ endpoints! {
     FrontendHealth = "frontend_health" @ Frontend,
     FrontendConfig = "frontend_config" @ Frontend,
     FrontendCallback = "frontend_callback" @ Frontend,
+}
+
+impl Endpoint {
+    /// What the call does to the environment when it succeeds.
+    pub const fn effect(self) -> Effect {
+        match self {
+            Self::CreateThread | Self::UpdateThread | Self::DeleteThread | Self::PostMessage => Effect::Create,
+            Self::Logout => Effect::Revoke,
+            _ => Effect::Read,
+        }
+    }
+
+    /// Whether it counts against the user's rate limit (section 7.4): writes and lists, not single reads.
+    pub const fn is_counted(self) -> bool {
+        matches!(self.effect(), Effect::Create) || matches!(self, Self::ListThreads | Self::ListMessages)
+    }
 }
 
 /// How a call stands on the wire.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::model::Effect;
+
 macro_rules! kinds {
     ($($name:ident = $slug:literal,)*) => {
         /// A logical message type; the contract says how it is called on the wire.
@@ -80,6 +82,36 @@ kinds! {
     GracefulDegradation = "graceful_degradation",
     ServiceRecovered = "service_recovered",
     Pong = "pong",
+}
+
+impl Kind {
+    /// What a client's message does to the environment when it is accepted.
+    pub const fn effect(&self) -> Effect {
+        match self {
+            Self::UserMessage
+            | Self::StartAgent
+            | Self::StopAgent
+            | Self::CreateThread
+            | Self::RenameThread
+            | Self::DeleteThread => Effect::Create,
+            _ => Effect::Read,
+        }
+    }
+
+    /// Whether a client's message counts against the user's rate limit (section 7.4).
+    pub const fn is_counted(&self) -> bool {
+        matches!(
+            self,
+            Self::UserMessage
+                | Self::StartAgent
+                | Self::CreateThread
+                | Self::SwitchThread
+                | Self::RenameThread
+                | Self::DeleteThread
+                | Self::ListThreads
+                | Self::GetThreadHistory
+        )
+    }
 }
 
 impl fmt::Display for Kind {

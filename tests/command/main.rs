@@ -1,7 +1,9 @@
 //! What a user of the command line sees: output, files, exit codes.
 
+mod between;
 mod environment;
 mod hostile;
+mod manners;
 mod ready;
 mod reports;
 

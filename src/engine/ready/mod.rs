@@ -124,7 +124,8 @@ async fn attempt(target: &Target) -> Result<Revisions, Obstacle> {
 /// That it is asked in vain before it is ready is no reason to give an origin up.
 fn recorder(target: &Target) -> Recorder {
     let recorder = target.recorder(READY);
-    recorder.expect_outages();
+    recorder.manners().expect_outages();
+    recorder.manners().take_any_answer();
     recorder
 }
 

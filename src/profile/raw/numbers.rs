@@ -16,7 +16,7 @@ pub(in super::super) struct RawPace {
     /// HTTP requests and upgrades a second.
     #[schemars(range(min = 0, max = 100_000))]
     pub(in super::super) requests_per_s: Option<u32>,
-    /// Open sockets of one user.
+    /// Open sockets of one user. With a bound, its sockets and messages keep to half of what `/ws/config` permits, too.
     #[schemars(range(min = 0, max = 10_000))]
     pub(in super::super) sockets_per_user: Option<u32>,
 }

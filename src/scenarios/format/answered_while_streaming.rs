@@ -20,10 +20,11 @@ async fn run(cx: &Context) -> Judgement {
     let login = cx.login().await?;
     let mut session = cx.session(&login.access).await?;
     let socket = &mut session.socket;
-    let spare = cx.ask(socket, Message::new(Kind::CreateThread)).await?;
-    let created = cx.ask(socket, Message::new(Kind::CreateThread)).await?;
-    let thread = created.thread_id().unwrap_or_default();
-    let about = |kind: Kind| Message::new(kind).with("thread_id", thread);
+    let thread = |what: &str| Message::new(Kind::CreateThread).with("title", cx.target().title(what));
+    let spare = cx.ask(socket, thread("spare")).await?;
+    let created = cx.ask(socket, thread("streaming")).await?;
+    let id = created.thread_id().unwrap_or_default();
+    let about = |kind: Kind| Message::new(kind).with("thread_id", id);
 
     cx.step("a long stream begins");
     let started = cx.ask(socket, about(Kind::UserMessage).with("content", content.as_str())).await?;
@@ -38,8 +39,8 @@ async fn run(cx: &Context) -> Judgement {
         (Message::new(Kind::ListThreads), Due::Answer),
         (about(Kind::GetThreadHistory), Due::Answer),
         (about(Kind::SwitchThread), Due::Answer),
-        (about(Kind::RenameThread).with("title", "Renamed while streaming"), Due::Answer),
-        (Message::new(Kind::CreateThread), Due::Answer),
+        (about(Kind::RenameThread).with("title", cx.target().title("renamed while streaming")), Due::Answer),
+        (thread("created while streaming"), Due::Answer),
         (about(Kind::UserMessage).with("content", "Say hello."), Due::Answer),
         (about(Kind::StartAgent).with("content", "Say hello."), Due::Answer),
         (Message::new(Kind::StopAgent).with("run_id", "no-such-run"), Due::Error(&unknown_run)),
@@ -66,6 +67,8 @@ async fn answered_before(
     enough: Duration,
     requests: &[(Message, Due<'_>)],
 ) -> Result<(), Stop> {
+    // All at once: what waits for its turn might miss the run.
+    socket.burst(requests.len() as u64).await;
     let began = tokio::time::Instant::now();
     let mut open = Vec::new();
     for (request, due) in requests {
@@ -84,6 +87,7 @@ async fn answered_before(
                 return Err(cx.deviation(Finding::Closed, [waiting_for], seen, socket.evidence()));
             }
             Next::Silence => {
+                cx.punctual(began.into_std(), reply)?;
                 return Err(cx.deviation(Finding::NoAnswer, [waiting_for], "nothing of the kind", socket.evidence()));
             }
         };
@@ -93,6 +97,7 @@ async fn answered_before(
                 let what = "the stream ended too soon to tell whether it held answers up";
                 return Err(Inconclusive::new(Blame::Target, what).with(socket.evidence()).into());
             }
+            cx.punctual(began.into_std(), began.elapsed())?;
             let seen = format!("{} ended the run first", message.kind);
             return Err(cx.deviation(Finding::Late, [waiting_for], seen, socket.evidence()));
         }

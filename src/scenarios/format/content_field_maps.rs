@@ -20,8 +20,8 @@ async fn run(cx: &Context) -> Judgement {
     let login = cx.login().await?;
     let mut first = cx.session(&login.access).await?;
     let mut second = cx.session(&login.access).await?;
-    let created = cx.ask(&mut first.socket, Message::new(Kind::CreateThread)).await?;
-    let thread = created.thread_id().unwrap_or_default();
+    let thread = cx.thread(&mut first.socket, "contents").await?;
+    let thread = thread.as_str();
 
     let mut sent = Vec::new();
     for sample in samples() {

@@ -1,6 +1,6 @@
 //! What ends a connection without having an effect: octets that RFC 6455 or the contract forbids.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::check::{Context, Session};
 use crate::model::{Finding, Stop};
@@ -55,9 +55,9 @@ pub(super) async fn ends_without_effect(
     for frame in frames {
         socket.send_frame(frame).await;
     }
-    let deadline = tokio::time::Instant::now() + GONE_WITHIN;
+    let began = Instant::now();
     loop {
-        let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+        let left = (began + GONE_WITHIN).saturating_duration_since(Instant::now());
         let what = match socket.next(left).await {
             Next::Message(received) => match received.message {
                 Ok(message) if message.in_reply_to() == Some(effect) => format!("answered with {}", message.kind),
@@ -70,8 +70,7 @@ pub(super) async fn ends_without_effect(
         let expected = format!("no effect, and the connection's end with Close {code} or without a Close frame");
         return Err(cx.deviation(Finding::Accepted, [expected], what, socket.evidence()));
     }
-    let left = deadline.saturating_duration_since(tokio::time::Instant::now());
-    cx.ends(socket, left, &[code], true).await
+    cx.ends_since(socket, (began, GONE_WITHIN), &[code], true).await
 }
 
 /// The user's other connection, which nothing of this may disturb.

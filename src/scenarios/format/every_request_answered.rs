@@ -17,7 +17,8 @@ async fn run(cx: &Context) -> Judgement {
     cx.step("ping");
     one_answer(cx, socket, Message::new(Kind::Ping), Due::Answer).await?;
     cx.step("create_thread");
-    let created = one_answer(cx, socket, Message::new(Kind::CreateThread), Due::Answer).await?;
+    let create = Message::new(Kind::CreateThread).with("title", cx.target().title("requests"));
+    let created = one_answer(cx, socket, create, Due::Answer).await?;
     let thread = created.thread_id().unwrap_or_default();
 
     runs(cx, socket, thread).await?;
@@ -64,7 +65,7 @@ async fn threads(cx: &Context, socket: &mut Socket, thread: &str) -> Result<(), 
     for kind in [Kind::SwitchThread, Kind::RenameThread, Kind::GetThreadHistory, Kind::DeleteThread] {
         let about = |thread: String| {
             let message = Message::new(kind.clone()).with("thread_id", thread);
-            if kind == Kind::RenameThread { message.with("title", "Renamed") } else { message }
+            if kind == Kind::RenameThread { message.with("title", cx.target().title("renamed")) } else { message }
         };
         cx.step(format!("{kind} of a missing thread"));
         one_answer(cx, socket, about(missing(thread)), NO_THREAD).await?;

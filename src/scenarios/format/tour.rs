@@ -47,7 +47,7 @@ async fn walk(cx: &Context) -> Result<(), Stop> {
 /// Threads with a title and without, lists and history; the thread to go on with.
 async fn threads(cx: &Context, socket: &mut Socket) -> Result<String, Stop> {
     cx.step("tour: threads");
-    let title = cx.target().unique("tour");
+    let title = cx.target().title("tour");
     // Without a title the server must think of one, or of none.
     let untitled = cx.ask(socket, Message::new(Kind::CreateThread)).await?;
     let created = cx.ask(socket, Message::new(Kind::CreateThread).with("title", title.as_str())).await?;
@@ -126,9 +126,13 @@ pub(super) async fn steady_run(cx: &Context) -> Result<Vec<(Message, Evidence)>,
     cx.step("a run of a fixed text");
     let login = cx.login().await?;
     let mut session = cx.session(&login.access).await?;
-    let run = run_to_its_end(cx, &mut session.socket, Message::new(Kind::UserMessage).with("content", content))
-        .await
-        .map_err(|stop| cx.control_failed("a run of a fixed text", stop))?;
+    let run = async {
+        let socket = &mut session.socket;
+        let thread = cx.thread(socket, "fixed text").await?;
+        let message = Message::new(Kind::UserMessage).with("content", content).with("thread_id", thread);
+        run_to_its_end(cx, socket, message).await
+    };
+    let run = run.await.map_err(|stop| cx.control_failed("a run of a fixed text", stop))?;
     let evidence = session.socket.evidence();
     let messages = session.socket.seen().iter().filter_map(|received| received.message.clone().ok());
     let messages: Vec<_> =

@@ -13,8 +13,7 @@ async fn run(cx: &Context) -> Judgement {
     let login = cx.login().await?;
     let mut session = cx.session(&login.access).await?;
     cx.step("control: a thread, and a message whose fields fit");
-    let created = cx.ask(&mut session.socket, Message::new(Kind::CreateThread)).await?;
-    let thread = created.thread_id().unwrap_or_default().to_owned();
+    let thread = cx.thread(&mut session.socket, "wrong types").await?;
     let switch = Message::new(Kind::SwitchThread).with("thread_id", thread.as_str());
     cx.ask(&mut session.socket, switch).await?;
 

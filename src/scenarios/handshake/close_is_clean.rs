@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::check;
 use crate::check::{Check, Context};
@@ -28,7 +28,12 @@ async fn run(cx: &Context) -> Judgement {
 
 /// A Close frame, nothing after it, and the end of TCP.
 async fn answered(cx: &Context, socket: &mut Socket) -> Result<(), Stop> {
-    let Some(end) = socket.ended(END).await else {
+    let began = Instant::now();
+    let ended = socket.ended(END).await;
+    if ended.as_ref().is_none_or(|end| end.tcp == Transport::Open) {
+        cx.punctual(began, END)?;
+    }
+    let Some(end) = ended else {
         let seen = format!("no Close within {} s", END.as_secs_f64());
         return Err(cx.deviation(Finding::NotClosed, ["a Close in answer"], seen, socket.evidence()));
     };

@@ -87,6 +87,9 @@ async fn refused(cx: &Context, token: &Token) -> Result<(), Stop> {
 
 fn in_time(cx: &Context, answer: &Response) -> Result<(), Stop> {
     let within = cx.profile().thresholds.reply;
+    if answer.took() > within {
+        cx.punctual(answer.sent, within)?;
+    }
     cx.holds(
         answer.took() <= within,
         Finding::Late,

@@ -1,3 +1,5 @@
+use std::time::Instant;
+
 use crate::check;
 use crate::check::{Check, Context};
 use crate::model::{Finding, Judgement, Stop};
@@ -25,16 +27,20 @@ async fn run(cx: &Context) -> Judgement {
 async fn echoed(cx: &Context, socket: &mut Socket, payload: &[u8]) -> Result<(), Stop> {
     let within = cx.profile().thresholds.reply;
     let expected = format!("a pong with {} octets within {} s", payload.len(), within.as_secs_f64());
-    let deadline = std::time::Instant::now() + within;
+    let began = Instant::now();
+    let deadline = began + within;
     let (finding, seen) = loop {
-        match socket.next(deadline.saturating_duration_since(std::time::Instant::now())).await {
+        match socket.next(deadline.saturating_duration_since(Instant::now())).await {
             Next::Message(_) => {}
             Next::Pong(echo) => {
                 let seen = || format!("a pong with {} octets", echo.len());
                 return cx.holds(echo == payload, Finding::WrongValue, expected, seen, || socket.evidence());
             }
             Next::Ended(end) => break (Finding::Closed, format!("the connection ended: {end}")),
-            Next::Silence => break (Finding::NoAnswer, "no pong".to_owned()),
+            Next::Silence => {
+                cx.punctual(began, within)?;
+                break (Finding::NoAnswer, "no pong".to_owned());
+            }
         }
     };
     Err(cx.deviation(finding, [expected], seen, socket.evidence()))

@@ -64,6 +64,8 @@ fn refused(cx: &Context, asked: &Url, answer: Result<Response, Fault>) -> Result
                     | FaultKind::Tls
                     | FaultKind::Protocol
                     | FaultKind::ConnectTimeout
+                    // Whose refusal it is does not matter here.
+                    | FaultKind::Gateway
             );
             return if refused {
                 cx.holds(true, Finding::Accepted, EXPECTED, String::new, Default::default)

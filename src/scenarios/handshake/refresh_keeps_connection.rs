@@ -16,7 +16,8 @@ async fn run(cx: &Context) -> Judgement {
     let mut session = cx.session(&login.access).await?;
     let socket = &mut session.socket;
     cx.step("starting the long stream");
-    let created = cx.ask(socket, cx.prompt(Trigger::LongStream)?).await?;
+    let thread = cx.thread(socket, "long stream").await.map_err(|stop| cx.control_failed("a thread is created", stop))?;
+    let created = cx.ask(socket, cx.prompt(Trigger::LongStream)?.with("thread_id", thread)).await?;
     let of_run = |message: &Message| message.run_id() == created.run_id();
     let first = |message: &Message| message.kind == Kind::PartialResult && of_run(message);
     let begun = cx.message_within(socket, cx.profile().thresholds.first_content, "partial_result", first).await;

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::{expiry, refresh};
 use crate::check;
 use crate::check::{Check, Context, in_time};
-use crate::model::{Judgement, Need};
+use crate::model::{Finding, Judgement, Need, Stop};
 
 pub(super) static CHECK: Check = check!("handshake/refreshed-token-outlives-old", run)
     .needs(&[Need::Short])
@@ -18,7 +18,14 @@ async fn attempt(cx: &Context) -> Judgement {
     let mut session = cx.session(&old.access).await?;
     let socket = &mut session.socket;
     cx.step("token_refresh with a later token");
-    let refreshed = cx.ask(socket, refresh::with(&new.access)).await?;
+    let refreshed = match cx.ask(socket, refresh::with(&new.access)).await {
+        Err(Stop::Deviates(closed)) if closed.finding == Finding::Closed => {
+            // Its token may simply have come to its end.
+            cx.still_before(&old.access).await?;
+            return Err(Stop::Deviates(closed));
+        }
+        other => other?,
+    };
     expiry::told(cx, &refreshed, &new.access, || socket.evidence())?;
     cx.still_before(&old.access).await?;
 

@@ -1,3 +1,5 @@
+use std::time::Instant;
+
 use crate::check;
 use crate::check::{Admission, Check, Context, RefusalForm};
 use crate::model::{Finding, Judgement, Need, Stop};
@@ -48,7 +50,7 @@ async fn with_ping(cx: &Context, upgrade: Upgrade<'_>, at: At) -> Result<Admissi
     if let (At::Once, Upgraded::Switched(socket, _)) = (at, &upgraded) {
         socket.send(&ping).await;
     }
-    Ok(cx.admission(upgraded).await)
+    cx.admission(upgraded).await
 }
 
 /// The control: a good token gets the welcome, then the answer.
@@ -73,7 +75,11 @@ async fn refused_first(cx: &Context, upgrade: Upgrade<'_>, at: At) -> Result<(),
         Admission::OtherFirst(socket, text) => (socket, Some(text)),
         Admission::Silent(socket) => (socket, None),
     };
-    let refused_after_all = socket.ended(cx.profile().thresholds.welcome).await.is_some();
+    let (began, window) = (Instant::now(), cx.profile().thresholds.welcome);
+    let refused_after_all = socket.ended(window).await.is_some();
+    if !refused_after_all {
+        cx.punctual(began, window)?;
+    }
     let (finding, seen) = match first {
         Some(first) if refused_after_all => (Finding::AnsweredBeforeAuth, format!("before the refusal came {first}")),
         Some(first) => (Finding::Accepted, format!("let in: {first}")),

@@ -44,6 +44,9 @@ fn judge(recording: &Recording) -> Judgement {
     recording.figure(format!("content came over {} ms of at least {} ms", over.as_millis(), least.as_millis()));
     let expected = format!("partial_result spread over at least {} ms", (least / 2).as_millis());
     let told = || format!("all of it within {} ms", over.as_millis());
+    if over < least / 2 {
+        recording.punctual(least)?;
+    }
     recording.holds(over >= least / 2, Finding::Late, expected, told, || course.evidence(recording))?;
     recording.conforms()
 }

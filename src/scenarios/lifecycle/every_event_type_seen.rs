@@ -75,13 +75,12 @@ fn kinds(session: &Session) -> impl Iterator<Item = Kind> {
 async fn requests(cx: &Context, session: &mut Session, thread: &str, login: &Login) -> Result<(), Stop> {
     cx.step("one request of every kind");
     let about = |kind| Message::new(kind).with("thread_id", thread);
-    let spare = cx.ask(&mut session.socket, Message::new(Kind::CreateThread)).await?;
-    let spare = spare.thread_id().unwrap_or_default();
+    let spare = cx.thread(&mut session.socket, "spare").await?;
     for request in [
         Message::new(Kind::Ping),
         Message::new(Kind::ListThreads),
         about(Kind::GetThreadHistory),
-        about(Kind::RenameThread).with("title", cx.target().unique("renamed")),
+        about(Kind::RenameThread).with("title", cx.target().title("renamed")),
         Message::new(Kind::DeleteThread).with("thread_id", spare),
         Message::new(Kind::TokenRefresh).with("token", login.access.expose()),
         about(Kind::SwitchThread),

@@ -71,9 +71,7 @@ pub(super) fn prompt(content: &str, thread: &str) -> Message {
 /// # Errors
 /// As [`Context::ask`].
 pub(super) async fn thread(cx: &Context, socket: &mut Socket) -> Result<String, Stop> {
-    let title = cx.target().unique("lifecycle");
-    let created = cx.ask(socket, Message::new(Kind::CreateThread).with("title", title)).await?;
-    Ok(created.thread_id().unwrap_or_default().to_owned())
+    cx.thread(socket, "lifecycle").await
 }
 
 /// Starts a run and reads to its end; its id, and whether the end came. Told as `asked_s`: when it was asked for.
@@ -86,6 +84,8 @@ pub(super) async fn whole_run(
     socket: &mut Socket,
     message: Message,
 ) -> Result<(String, bool), Stop> {
+    // The time counts from here on: not before it is the message's turn.
+    socket.burst(1).await;
     scene.fact("asked_s", since_start(cx));
     let started = cx.ask(socket, message).await?;
     let run = started.run_id().unwrap_or_default().to_owned();
