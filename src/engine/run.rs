@@ -246,8 +246,8 @@ async fn phases(options: &RunOptions, ledger: &mut Ledger<'_>) {
     });
     let (started, mut starts) = mpsc::unbounded_channel();
     let shared = Arc::new(Shared {
+        users: UserPool::new(target.profile().user_count().max(1), known.config.rate_limit),
         known,
-        users: UserPool::new(target.profile().user_count().max(1)),
         jobs: Semaphore::new(if options.jobs == 0 { Semaphore::MAX_PERMITS } else { options.jobs }),
         breaker: Mutex::new(()),
         repeat: options.repeat.max(1),
@@ -333,7 +333,7 @@ async fn judge(shared: Arc<Shared>, unit: Unit) -> Vec<Finished> {
     let mut environment_hiccups = 0;
     let mut tries = 0;
     while tries < shared.repeat {
-        let judged = unit.attempt(&shared.target, &shared.known, lease.users()).await;
+        let judged = unit.attempt(&shared.target, &shared.known, &lease).await;
         let hiccup = |(judgement, _): &Judged| matches!(judgement, Err(Stop::Inconclusive(why)) if why.blame == Blame::Environment);
         // A restart or a gateway's hiccup is given one more chance, and told.
         let again = environment_hiccups == 0 && judged.iter().any(hiccup) && !shared.target.unreachable();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 
 use super::preflight::Known;
+use super::users::Lease;
 use crate::check::{Body, Check, Context, Flow, Recording};
 use crate::model::{Blame, Conforms, Group, Inconclusive, Judgement, Observation, Stop};
 use crate::target::Target;
@@ -49,8 +50,8 @@ impl Unit {
     }
 
     /// One attempt under the deadline of a check; a judgement for each of [`Self::checks`].
-    pub(super) async fn attempt(&self, target: &Arc<Target>, known: &Known, users: &[usize]) -> Vec<Judged> {
-        let (target, config, users) = (Arc::clone(target), known.config, users.to_vec());
+    pub(super) async fn attempt(&self, target: &Arc<Target>, known: &Known, lease: &Lease) -> Vec<Judged> {
+        let (target, config, users) = (Arc::clone(target), known.config, lease.users().to_vec());
         match (self.flow, self.checks.as_slice()) {
             (Some(flow), checks) => {
                 let context = Context::of_flow(flow, target, config, users);
@@ -61,6 +62,7 @@ impl Unit {
                 .await;
                 let judged = checks.iter().map(|check| judge(check, &acted)).collect();
                 context.mended().await;
+                lease.spent(context.recorder().frames_sent());
                 judged
             }
             (None, checks) => {
@@ -69,6 +71,7 @@ impl Unit {
                     let context = Context::new(check, Arc::clone(&target), config, users.clone());
                     let (judgement, panicked) = bounded(&context, act(check, &context)).await;
                     context.mended().await;
+                    lease.spent(context.recorder().frames_sent());
                     judged.push((judgement, panicked));
                 }
                 judged

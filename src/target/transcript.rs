@@ -63,6 +63,7 @@ impl Transcript {
             transcript: Arc::clone(self),
             check,
             connections: AtomicU32::new(0),
+            frames_sent: AtomicU32::new(0),
             expects_outages: AtomicBool::new(false),
             kept: Mutex::default(),
         }))
@@ -118,6 +119,7 @@ struct Inner {
     transcript: Arc<Transcript>,
     check: CheckId,
     connections: AtomicU32,
+    frames_sent: AtomicU32,
     expects_outages: AtomicBool,
     kept: Mutex<Kept>,
 }
@@ -151,6 +153,11 @@ impl Recorder {
             connection: ConnectionId(number),
             broken: AtomicBool::new(false),
         }))
+    }
+
+    /// How many frames the check has sent so far.
+    pub fn frames_sent(&self) -> u32 {
+        self.0.frames_sent.load(Ordering::Relaxed)
     }
 
     /// Everything kept so far; where something was left out, a note says how much.
@@ -209,6 +216,9 @@ impl Recorder {
 
     fn push(&self, connection: ConnectionId, direction: Direction, broken: bool, record: Record) {
         let transcript = &self.0.transcript;
+        if direction == Direction::Sent && matches!(record, Record::Frame { .. }) {
+            self.0.frames_sent.fetch_add(1, Ordering::Relaxed);
+        }
         let entry =
             Entry { at: transcript.start.elapsed(), check: self.0.check, connection, direction, record, broken };
         for observer in transcript.observers.read().unwrap_or_else(PoisonError::into_inner).iter() {

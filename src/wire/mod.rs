@@ -21,4 +21,4 @@ pub use kind::Kind;
 pub use message::{EnvelopeFault, Message};
 pub use schema::SchemaFault;
 pub use timestamp::{TimestampForm, read_timestamp};
-pub use ws_config::{ConfigFault, WsConfig};
+pub use ws_config::{ConfigFault, RateLimit, WsConfig};

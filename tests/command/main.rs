@@ -1,9 +1,12 @@
 //! What a user of the command line sees: output, files, exit codes.
 
+mod connection;
 mod environment;
 mod hostile;
 mod ready;
 mod reports;
+mod served;
+mod terminator;
 
 use std::borrow::BorrowMut;
 
