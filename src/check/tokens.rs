@@ -51,8 +51,7 @@ impl Context {
     /// # Errors
     /// Not verified where the profile's logins have none.
     pub fn refresh_token<'l>(&self, login: &'l Login) -> Result<&'l Token, Stop> {
-        let none = || NotVerified::NotProvoked("the profile's logins come without a refresh token".into());
-        login.refresh.as_ref().ok_or_else(|| none().into())
+        login.refresh.as_ref().ok_or_else(|| self.target().no_refresh_token().into())
     }
 
     /// A service token, by the profile's service credentials.

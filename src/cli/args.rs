@@ -205,6 +205,16 @@ pub(super) struct ExplainArgs {
     pub(super) id: String,
 }
 
+/// Which profile, by its bare name too.
+#[derive(Args, Debug)]
+pub(super) struct NamedProfileArgs {
+    /// Name of a profile, or path of a profile file; the same as --profile.
+    #[arg(value_name = "NAME|PATH")]
+    pub(super) name: Option<String>,
+    #[command(flatten)]
+    pub(super) profile: ProfileArgs,
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum ProfileCommand {
     /// Write a commented profile to ./profiles.
@@ -213,9 +223,9 @@ pub(super) enum ProfileCommand {
         name: String,
     },
     /// Check a profile; all errors at once.
-    Validate(ProfileArgs),
+    Validate(NamedProfileArgs),
     /// Show a profile with every layer merged and secrets hidden.
-    Show(ProfileArgs),
+    Show(NamedProfileArgs),
     /// Print the JSON Schema of profiles, for editors.
     Schema,
 }
@@ -258,6 +268,27 @@ pub(super) struct ServeArgs {
     /// Write a profile that points at what is served.
     #[arg(long, value_name = "PATH")]
     pub(super) profile_out: Option<PathBuf>,
+    /// Loopback address to listen on.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub(super) bind: std::net::IpAddr,
+    /// Serve over TLS, under an authority made at the start.
+    #[arg(long, conflicts_with = "only")]
+    pub(super) tls: bool,
+    /// Write the authority's certificate here [default: beside --profile-out].
+    #[arg(long, value_name = "PATH", requires = "tls")]
+    pub(super) ca_out: Option<PathBuf>,
+    /// Let in only who shows a client certificate of that authority; one is written beside its certificate.
+    #[arg(long, requires = "tls")]
+    pub(super) require_client_cert: bool,
+    /// Stand behind a gateway: whoever does not bring this header gets 403 and a web page.
+    #[arg(long, value_name = "NAME: VALUE")]
+    pub(super) require_header: Option<String>,
+    /// Write that header into the profile, too.
+    #[arg(long, requires_all = ["require_header", "profile_out"])]
+    pub(super) profile_with_header: bool,
+    /// Close the logins for tests, as production does.
+    #[arg(long)]
+    pub(super) production: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::args::{Color, DoctorArgs, DoctorFormat};
 use super::plan::unasked;
 use super::run::{Prepared, prepare};
+use super::usage;
 use crate::engine::{Grade, Known, Step, obstacle, survey};
 use crate::model::ExitCode;
 use crate::profile::Pace;
@@ -65,7 +66,13 @@ pub(super) fn doctor(args: DoctorArgs, color: Color) -> anyhow::Result<ExitCode>
         let Step { name, subject, grade, seen, next } = step;
         lines.push(Line { step: name, subject, grade: grade.slug(), seen, next });
     };
-    examine(&prepared, &mut tell)?;
+    let profile = Arc::new(prepared.loaded.profile.clone());
+    let target = match Target::new(profile, Arc::clone(&prepared.contract), "doctor", 1) {
+        Ok(target) => target,
+        // Certificates and keys are the profile's.
+        Err(error) => return usage(&error),
+    };
+    examine(&prepared, &target, &mut tell)?;
     broken?;
     let failed = lines.iter().filter(|line| line.grade == Grade::Fail.slug()).count();
     let warned = lines.iter().filter(|line| line.grade == Grade::Warn.slug()).count();
@@ -87,13 +94,10 @@ pub(super) fn doctor(args: DoctorArgs, color: Color) -> anyhow::Result<ExitCode>
 }
 
 /// The target, then this machine, then the profile.
-fn examine(prepared: &Prepared, tell: &mut dyn FnMut(Step)) -> anyhow::Result<()> {
+fn examine(prepared: &Prepared, target: &Arc<Target>, tell: &mut dyn FnMut(Step)) -> anyhow::Result<()> {
     let profile = &prepared.loaded.profile;
     let runtime = tokio::runtime::Runtime::new()?;
-    let known = runtime.block_on(async {
-        let target = Target::new(Arc::new(profile.clone()), Arc::clone(&prepared.contract), "doctor", 1)?;
-        anyhow::Ok(survey(&target, tell).await)
-    })?;
+    let known = runtime.block_on(survey(target, tell));
     let known = known.unwrap_or_else(|| unasked(&prepared.contract));
     tell(Step::ok("contract", prepared.contract.name(), "in use; `contract` of the profile names another"));
     files(&profile.pace, tell);

@@ -19,7 +19,7 @@ use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 
 use crate::model::ExitCode;
 use crate::profile::LoadRequest;
-use args::{Cli, Color, Command, ProfileArgs, ProfileCommand};
+use args::{Cli, Color, Command, NamedProfileArgs, ProfileCommand};
 
 /// Parses the arguments, runs the subcommand, and gives the process's exit code.
 pub fn main() -> ExitCode {
@@ -80,11 +80,12 @@ fn profile_command(command: ProfileCommand, color: Color) -> anyhow::Result<Exit
     let environment = |name: &str| std::env::var(name).ok();
     let colour = color.on_stdout();
     let mut out = io::stdout().lock();
-    let with = |args: &ProfileArgs, act: Act, out: &mut dyn io::Write| -> anyhow::Result<ExitCode> {
-        let Some(name) = &args.profile else { return run::no_profile() };
+    let with = |args: &NamedProfileArgs, act: Act, out: &mut dyn io::Write| -> anyhow::Result<ExitCode> {
+        // The bare name before the variable NETRA_CHECK_PROFILE.
+        let Some(name) = args.name.as_ref().or(args.profile.profile.as_ref()) else { return run::no_profile() };
         let request = LoadRequest {
             name_or_path: name,
-            sets: &args.sets,
+            sets: &args.profile.sets,
             overrides: None,
             env: &environment,
             directory: &directory,

@@ -63,9 +63,14 @@ pub(super) fn run(args: RunArgs, color: Color) -> anyhow::Result<ExitCode> {
     let look = Look::of_stdout(color.into(), verbosity);
     let mut terminal = Terminal::stdout(look, !args.no_progress);
 
+    let contract = Arc::clone(&prepared.contract);
+    let target = match Target::new(Arc::new(profile.clone()), contract, facts.id.clone(), seed) {
+        Ok(target) => target,
+        // Certificates and keys are the profile's.
+        Err(error) => return usage(&error),
+    };
     let runtime = tokio::runtime::Runtime::new()?;
     let (result, leaks) = runtime.block_on(async {
-        let target = Target::new(Arc::new(profile.clone()), Arc::clone(&prepared.contract), facts.id.clone(), seed)?;
         if args.wire {
             let bar = terminal.bar();
             target.observe(move |entry| {

@@ -1,16 +1,17 @@
 //! `netra-check serve`: the reference in the foreground.
 
 use std::io::{self, Write as _};
-use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use anyhow::Context as _;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::args::{ServeArgs, ServiceArg};
 use super::{interrupt, usage};
-use crate::local;
+use crate::local::{self, Issued, TlsFiles};
 use crate::model::ExitCode;
 use crate::profile::Environment;
 use crate::reference::{Addresses, Conduct, Facts, Filter, Listeners, Peers, Policy, serve as serve_reference};
@@ -33,16 +34,52 @@ pub(super) fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
             Err(error) => return usage(&error),
         }
     }
-    let conduct = Conduct::new(args.seed, contract, policy);
+    let mut conduct = Conduct::new(args.seed, contract, policy);
+    conduct.production = args.production;
+    conduct.gateway = match args.require_header.as_deref().map(str::parse).transpose() {
+        Ok(gateway) => gateway,
+        Err(error) => return usage(&error),
+    };
+    if !args.bind.is_loopback() {
+        return usage(&format_args!(
+            "{} is not on loopback: the keys of the reference are known to everyone, so it is served to this machine only",
+            args.bind
+        ));
+    }
+    let files = match (args.tls, authority_file(&args)) {
+        (false, _) => None,
+        (true, Some(path)) => {
+            let issued = Issued::new(args.require_client_cert)?;
+            let files = issued.write(&path).with_context(|| format!("cannot write beside {}", path.display()))?;
+            conduct.tls = Some(Arc::new(issued.identity));
+            Some(files)
+        }
+        (true, None) => {
+            return usage(
+                &"nobody could trust the authority of --tls: say where its certificate goes, with \
+                --ca-out PATH or beside --profile-out PATH",
+            );
+        }
+    };
     let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(foreground(args, conduct))
+    runtime.block_on(foreground(args, conduct, files))
 }
 
-async fn foreground(args: ServeArgs, conduct: Conduct) -> anyhow::Result<ExitCode> {
+/// Where the authority's certificate goes.
+fn authority_file(args: &ServeArgs) -> Option<PathBuf> {
+    let beside = args.profile_out.as_ref().map(|profile| profile.with_extension("ca.pem"));
+    args.ca_out.clone().or(beside)
+}
+
+async fn foreground(args: ServeArgs, conduct: Conduct, files: Option<TlsFiles>) -> anyhow::Result<ExitCode> {
     let serves = |service| args.only.is_none_or(|only| only == service);
     let bind = async |wanted: bool, port: u16| -> anyhow::Result<Option<TcpListener>> {
         match wanted {
-            true => Ok(Some(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?)),
+            true => {
+                let place = (args.bind, port);
+                let listener = TcpListener::bind(place).await;
+                Ok(Some(listener.with_context(|| format!("cannot listen on {} port {port}", args.bind))?))
+            }
             false => Ok(None),
         }
     };
@@ -57,9 +94,18 @@ async fn foreground(args: ServeArgs, conduct: Conduct) -> anyhow::Result<ExitCod
     let addresses = Addresses::of(&listeners, &peers, &conduct)?;
     let facts = Facts::new(&conduct, addresses);
     if let Some(path) = &args.profile_out {
-        write_profile(path, &local::overrides(&facts, Environment::Test, &conduct_of(&args)))?;
+        let environment = if args.production { Environment::Production } else { Environment::Test };
+        let mut layer = local::overrides(&facts, environment, &conduct_of(&args));
+        if let Some(files) = &files {
+            layer = files.named_in(path)?.told(layer);
+        }
+        if let Some(gateway) = conduct.gateway.as_ref().filter(|_| args.profile_with_header) {
+            let (name, value) = gateway.pair();
+            layer = layer.set(&format!("headers.{name}"), value);
+        }
+        write_profile(path, &layer)?;
     }
-    tell(&facts, args.profile_out.as_deref())?;
+    tell(&facts, files.as_ref(), args.profile_out.as_deref())?;
 
     let shutdown = CancellationToken::new();
     let _guard = interrupt::cancel_on_signal(shutdown.clone())?;
@@ -69,9 +115,12 @@ async fn foreground(args: ServeArgs, conduct: Conduct) -> anyhow::Result<ExitCod
 
 /// The arguments that give a launched service the same conduct.
 fn conduct_of(args: &ServeArgs) -> Vec<String> {
+    // Launched services stand beside each other on loopback: without TLS and gateway.
     let switches = [("--defect", &args.defects), ("--variation", &args.variations), ("--filter", &args.filters)];
     let switches = switches.into_iter().flat_map(|(flag, ids)| ids.iter().map(move |id| [flag.to_owned(), id.clone()]));
-    [["--seed".to_owned(), args.seed.to_string()]].into_iter().chain(switches).flatten().collect()
+    let production = args.production.then(|| "--production".to_owned());
+    let seed = [["--seed".to_owned(), args.seed.to_string()]];
+    seed.into_iter().chain(switches).flatten().chain(production).collect()
 }
 
 /// Writes a profile that inherits `local` and points at what is served. It holds secrets.
@@ -83,7 +132,7 @@ fn write_profile(path: &Path, layer: &crate::profile::Overrides) -> anyhow::Resu
     Ok(())
 }
 
-fn tell(facts: &Facts, profile: Option<&Path>) -> io::Result<()> {
+fn tell(facts: &Facts, files: Option<&TlsFiles>, profile: Option<&Path>) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let urls = &facts.urls;
     let rows =
@@ -91,6 +140,12 @@ fn tell(facts: &Facts, profile: Option<&Path>) -> io::Result<()> {
     for (name, url) in rows {
         if let Some(url) = url {
             writeln!(out, "{name:9} {url}")?;
+        }
+    }
+    if let Some(files) = files {
+        writeln!(out, "authority {}", files.authority.display())?;
+        if let Some((certificate, key)) = &files.client {
+            writeln!(out, "client    {} with {}", certificate.display(), key.display())?;
         }
     }
     if let Some(profile) = profile {

@@ -1,20 +1,20 @@
 //! The reference environment inside this process, and what a profile must know about it.
 
+mod identity;
+
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use rustls_pki_types::PrivateKeyDer;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub use identity::{Issued, TlsFiles};
+
 use crate::profile::{Environment, Overrides};
-use crate::reference::{
-    Addresses, Conduct, Facts, Listeners, PROMPTS, Peers, ServeError, TlsIdentity, serve, write_source,
-};
+use crate::reference::{Addresses, Conduct, Facts, Listeners, PROMPTS, Peers, ServeError, serve, write_source};
 
 /// Where the source tree of the reference's auth service is written.
 const SOURCE: &str = "source";
@@ -42,7 +42,7 @@ pub struct Local {
     environment: Environment,
     switches: Vec<String>,
     files: TempDir,
-    tls: bool,
+    tls: Option<TlsFiles>,
     shutdown: CancellationToken,
     thread: Option<JoinHandle<()>>,
 }
@@ -53,8 +53,11 @@ impl Local {
     /// # Errors
     /// As [`Self::start`], and when no certificate can be made.
     pub fn start_over_tls(mut conduct: Conduct, switches: &[String]) -> Result<Self, LocalError> {
-        conduct.tls = Some(Arc::new(identity()?));
-        Self::start(conduct, switches)
+        let issued = Issued::new(false)?;
+        let files = TempDir::with_prefix("netra-check-")?;
+        let tls = issued.write(&files.path().join(AUTHORITY))?;
+        conduct.tls = Some(Arc::new(issued.identity));
+        Self::start_in(files, conduct, switches, Some(tls))
     }
 
     /// Starts a reference of this conduct; `switches` are the arguments of `serve` that give a
@@ -63,14 +66,17 @@ impl Local {
     /// # Errors
     /// [`LocalError`] when ports, threads or files are not to be had.
     pub fn start(conduct: Conduct, switches: &[String]) -> Result<Self, LocalError> {
-        let files = TempDir::with_prefix("netra-check-")?;
+        Self::start_in(TempDir::with_prefix("netra-check-")?, conduct, switches, None)
+    }
+
+    fn start_in(
+        files: TempDir,
+        conduct: Conduct,
+        switches: &[String],
+        tls: Option<TlsFiles>,
+    ) -> Result<Self, LocalError> {
         std::fs::create_dir(files.path().join(SOURCE))?;
         write_source(&files.path().join(SOURCE), &conduct.policy)?;
-        if let Some(tls) = &conduct.tls {
-            let pem = pem_of(&tls.authority);
-            std::fs::write(files.path().join(AUTHORITY), pem)?;
-        }
-        let tls = conduct.tls.is_some();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("reference")
@@ -95,9 +101,12 @@ impl Local {
 
     /// What a profile must know about it, as a layer over `local`.
     pub fn overrides(&self) -> Overrides {
-        let path = |name: &str| self.files.path().join(name).to_string_lossy().into_owned();
-        let layer = overrides(&self.facts, self.environment, &self.switches).set("independence.source", path(SOURCE));
-        if self.tls { layer.set("tls.ca_file", path(AUTHORITY)) } else { layer }
+        let source = self.files.path().join(SOURCE).to_string_lossy().into_owned();
+        let layer = overrides(&self.facts, self.environment, &self.switches).set("independence.source", source);
+        match &self.tls {
+            Some(files) => files.told(layer),
+            None => layer,
+        }
     }
 
     /// Ends it, and waits until its last task is over.
@@ -118,36 +127,6 @@ impl Drop for Local {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-/// A certificate for loopback, issued by an authority that is forgotten with this process.
-fn identity() -> Result<TlsIdentity, rcgen::Error> {
-    let authority_key = KeyPair::generate()?;
-    let mut authority = CertificateParams::new(Vec::new())?;
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    authority.distinguished_name.push(DnType::CommonName, "netra-check reference authority");
-    let authority_certificate = authority.self_signed(&authority_key)?;
-    let issuer = Issuer::new(authority, authority_key);
-    let key = KeyPair::generate()?;
-    let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
-    let certificate = CertificateParams::new(names)?.signed_by(&key, &issuer)?;
-    Ok(TlsIdentity {
-        chain: vec![certificate.der().clone()],
-        key: PrivateKeyDer::Pkcs8(key.serialize_der().into()),
-        authority: authority_certificate.der().clone(),
-    })
-}
-
-/// A certificate as PEM (RFC 7468).
-fn pem_of(certificate: &[u8]) -> String {
-    use base64::Engine as _;
-    let text = base64::engine::general_purpose::STANDARD.encode(certificate);
-    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
-    for line in text.as_bytes().chunks(64) {
-        pem.push_str(&String::from_utf8_lossy(line));
-        pem.push('\n');
-    }
-    pem + "-----END CERTIFICATE-----\n"
 }
 
 /// Free loopback ports for every service.
@@ -177,7 +156,7 @@ pub fn overrides(facts: &Facts, environment: Environment, switches: &[String]) -
     let active = facts.users.iter().filter(|user| matches!(user.state.slug(), "active" | "second-active"));
     let subjects: Vec<_> = active.clone().map(|user| json!({"sub": user.id, "email": user.email})).collect();
     let users: Vec<_> = active.map(|user| json!({"email": user.email, "password": user.password})).collect();
-    let wrong_password_user = facts.users.iter().find(|user| user.state.slug() == "second-active");
+    let wrong_password_user = facts.users.iter().find(|user| user.state.slug() == "read-only");
     let launch = |command: &[&str]| -> Vec<String> {
         let command = ["{self}", "serve", "--only"].into_iter().chain(command.iter().copied());
         command.map(str::to_owned).chain(switches.iter().cloned()).collect()
@@ -206,6 +185,11 @@ pub fn overrides(facts: &Facts, environment: Environment, switches: &[String]) -
             "independence.launch.backend",
             launch(&["backend", "--backend-port", "{backend_port}", "--auth-url", "{auth_url}"]),
         );
+    if environment == Environment::Production {
+        // Logins for tests are closed there. It is our own all the same: what `local` allows is not taken back.
+        let allowed = ["read", "create", "revoke", "quota", "disrupt"];
+        layer = layer.set("credentials.method", "password").set("allow", allowed.to_vec());
+    }
     if let Some(user) = wrong_password_user {
         layer = layer.set("credentials.wrong_password_user", user.email.clone());
     }

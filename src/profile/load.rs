@@ -271,7 +271,7 @@ fn short_secrets(tree: &mut Node) -> Vec<Problem> {
     let mut problems = Vec::new();
     tree.each_scalar(&Path::default(), &mut |path, node| {
         let Value::String { text, .. } = &node.value else { return };
-        if shape::is_secret(path) && text.chars().count() < SEARCHED_FROM {
+        if shape::is_secret(path) && (1..SEARCHED_FROM).contains(&text.chars().count()) {
             problems.push(
                 Problem::new(format!("`{path}` is shorter than {SEARCHED_FROM} characters"))
                     .at(node.span, "short")

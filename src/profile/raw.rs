@@ -153,7 +153,8 @@ pub(super) struct RawTls {
 pub(super) struct RawProxy {
     /// `http://host:port`, perhaps with user information, and so a secret.
     pub(super) url: Option<RawSecret>,
-    /// Hosts and domain suffixes that are asked directly.
+    /// Asked directly: hosts, domains with all below them, `HOST:PORT`, addresses, networks (`10.0.0.0/8`), `*`.
+    /// An item may hold several, parted by commas, as `NO_PROXY` does.
     pub(super) except: Vec<String>,
 }
 
@@ -235,8 +236,10 @@ pub(super) struct RawService {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawUsers {
-    /// Domain of the test users `netra-check+NN@domain`.
+    /// Domain of the test users.
     pub(super) domain: Option<String>,
+    /// Address of the test user of number `{n}` (00, 01, …); `{domain}` is `users.domain`.
+    pub(super) email: Option<String>,
     /// How many of them may be used.
     #[schemars(range(min = 1, max = 50))]
     pub(super) count: Option<u32>,

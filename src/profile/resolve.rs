@@ -170,6 +170,17 @@ impl<'a> Resolver<'a> {
             };
             self.wrong(&Path::dotted("users.domain"), "`users.domain` is no domain".into(), "no domain", help);
         }
+        let email = self.required("users.email", raw.email);
+        if let Some(email) = &email {
+            let path = Path::dotted("users.email");
+            // Of the domain something may have been said already.
+            self.check_address(&path, &email.replace("{domain}", "example.com"));
+            if raw.count != Some(1) && !email.contains("{n}") {
+                let help = "for example `netra-check+{n}@{domain}`: each number is another user";
+                self.wrong(&path, "`users.email` gives every user one address".into(), "has no `{n}`", help);
+            }
+        }
+        let email = email.zip(domain.as_deref()).map(|(email, domain)| email.replace("{domain}", domain));
         let count = self.required("users.count", raw.count);
         let states_at = Path::dotted("users.states");
         let states = raw
@@ -182,6 +193,7 @@ impl<'a> Resolver<'a> {
             .collect();
         Some(Users {
             domain: domain?,
+            email: email?,
             count: count? as usize,
             states,
             oauth_providers: raw.oauth_providers,

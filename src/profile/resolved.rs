@@ -134,7 +134,8 @@ pub struct Tls {
 pub struct Proxy {
     /// `http://host:port`, perhaps with user information.
     pub url: Url,
-    /// Hosts and domain suffixes that are asked directly.
+    /// What is asked directly, one item each: hosts, domains with all below them, `HOST:PORT`, addresses, networks
+    /// (`10.0.0.0/8`), `*`.
     pub except: Vec<String>,
 }
 
@@ -248,8 +249,10 @@ pub struct Service {
 /// What is known about users.
 #[derive(Clone, Debug)]
 pub struct Users {
-    /// Domain of the test users `netra-check+NN@domain`.
+    /// Domain of the test users.
     pub domain: String,
+    /// Address of the test user of number `{n}`, the domain filled in.
+    pub email: String,
     /// How many of them may be used, 1 to 50.
     pub count: usize,
     /// Users in a special state: state → credentials.

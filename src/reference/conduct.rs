@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::{Permitted, Policy};
+use super::{Gateway, Permitted, Policy};
 use crate::wire::Contract;
 
 /// How one reference behaves. Two references of equal conduct give the same ids, texts and order.
@@ -23,6 +23,8 @@ pub struct Conduct {
     pub production: bool,
     /// All origins are served over TLS with it.
     pub tls: Option<Arc<TlsIdentity>>,
+    /// Stands before the services; what they ask each other passes it.
+    pub gateway: Option<Gateway>,
     /// How tokens are signed.
     pub algorithm: Algorithm,
 }
@@ -31,7 +33,8 @@ impl Conduct {
     /// The conduct of the seeded data, with the algorithm that the policy's variations name.
     pub fn new(seed: u64, contract: Arc<Contract>, policy: Policy) -> Self {
         let algorithm = Algorithm::permitted(&policy.permitted);
-        Self { seed, contract, policy, settings: Settings::default(), production: false, tls: None, algorithm }
+        let settings = Settings::default();
+        Self { seed, contract, policy, settings, production: false, tls: None, gateway: None, algorithm }
     }
 
     /// A token is expired past `exp` plus this.
@@ -113,6 +116,17 @@ pub struct TlsIdentity {
     pub key: PrivateKeyDer<'static>,
     /// The authority that issued it; the services trust it when they ask each other.
     pub authority: CertificateDer<'static>,
+    /// With it, only clients with a certificate of [`Self::authority`] are let in.
+    pub client: Option<ClientIdentity>,
+}
+
+/// The certificate that the services show when they ask each other.
+#[derive(Debug)]
+pub struct ClientIdentity {
+    /// The certificate and its intermediates.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// Its key.
+    pub key: PrivateKeyDer<'static>,
 }
 
 /// How tokens are signed.

@@ -13,6 +13,7 @@ use axum::response::Response;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::server::WebPkiClientVerifier;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -22,7 +23,7 @@ use tower_service::Service as _;
 
 use super::http_error::closing;
 use super::site::Site;
-use super::{Conduct, ServeError};
+use super::{Conduct, Gateway, ServeError};
 
 /// How long a peer may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -164,11 +165,17 @@ pub(super) struct Door {
     redirect_off_site: bool,
     title_case: bool,
     closing: bool,
+    gateway: Option<Gateway>,
 }
 
 impl Door {
-    /// The door of the services of this environment.
+    /// The door of the services of this environment, behind its gateway.
     pub(super) fn of(site: &Site) -> Result<Self, ServeError> {
+        Ok(Self { gateway: site.conduct.gateway.clone(), ..Self::outside(site)? })
+    }
+
+    /// The door of who is no service of this environment, though it is served here.
+    pub(super) fn outside(site: &Site) -> Result<Self, ServeError> {
         let http = site.policy().http;
         Ok(Self {
             tls: acceptor(&site.conduct)?,
@@ -176,12 +183,20 @@ impl Door {
             redirect_off_site: http.redirect_off_site.on(),
             title_case: !site.conduct.lower_case_headers(),
             closing: site.permitted().closing_http.on(),
+            gateway: None,
         })
     }
 
     /// A door without TLS and without misconduct.
     pub(super) const fn plain() -> Self {
-        Self { tls: None, plain_accepted: false, redirect_off_site: false, title_case: true, closing: false }
+        Self {
+            tls: None,
+            plain_accepted: false,
+            redirect_off_site: false,
+            title_case: true,
+            closing: false,
+            gateway: None,
+        }
     }
 
     async fn welcome(&self, mut stream: TcpStream, router: Router, connection: Connection) {
@@ -209,11 +224,16 @@ impl Door {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let closing_http = self.closing;
+        let gateway = self.gateway.clone();
         let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
             let mut request: Request = request.map(Body::new);
             request.extensions_mut().insert(connection.clone());
+            let stopped = gateway.as_ref().is_some_and(|gateway| !gateway.admits(request.headers()));
             let answer = router.clone().call(request);
             async move {
+                if stopped {
+                    return Ok(Gateway::page());
+                }
                 let response = answer.await.unwrap_or_else(|never| match never {});
                 Ok::<Response, Infallible>(match response.status() {
                     StatusCode::SWITCHING_PROTOCOLS => response,
@@ -241,10 +261,19 @@ async fn begins_tls(stream: &TcpStream) -> bool {
 
 fn acceptor(conduct: &Conduct) -> Result<Option<TlsAcceptor>, ServeError> {
     let Some(identity) = &conduct.tls else { return Ok(None) };
-    let mut config = rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(identity.chain.clone(), identity.key.clone_key())?;
+    let provider: Arc<_> = rustls::crypto::ring::default_provider().into();
+    let builder =
+        rustls::ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+    let builder = match &identity.client {
+        None => builder.with_no_client_auth(),
+        Some(_) => {
+            let mut roots = rustls::RootCertStore::empty();
+            roots.add(identity.authority.clone())?;
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider).build();
+            builder.with_client_cert_verifier(verifier.map_err(|error| rustls::Error::General(error.to_string()))?)
+        }
+    };
+    let mut config = builder.with_single_cert(identity.chain.clone(), identity.key.clone_key())?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Some(TlsAcceptor::from(Arc::new(config))))
 }

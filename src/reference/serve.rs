@@ -135,14 +135,15 @@ pub async fn serve(
     let addresses = Addresses::of(&listeners, &peers, &conduct)?;
     let facts = Facts::new(&conduct, addresses);
     let site = Arc::new(Site::new(conduct, facts, shutdown.clone())?);
-    let (door, plain) = (Arc::new(Door::of(&site)?), Arc::new(Door::plain()));
+    let door = Arc::new(Door::of(&site)?);
+    let (outside, plain) = (Arc::new(Door::outside(&site)?), Arc::new(Door::plain()));
     let gate = || Arc::new(Gate::new(&shutdown));
     let (auth_gate, backend_gate) = (gate(), gate());
     let control = control::router([("auth", auth_gate.clone()), ("backend", backend_gate.clone())]);
     let mut services = vec![
         (listeners.auth, couple(auth::router(&site)?, &site, Duration::ZERO), auth_gate, door.clone()),
         (listeners.frontend, frontend::router(&site), gate(), door.clone()),
-        (listeners.provider, provider::router(&site), gate(), door.clone()),
+        (listeners.provider, provider::router(&site), gate(), outside),
         (listeners.control, control, gate(), plain),
     ];
     if listeners.backend.is_some() {

@@ -75,12 +75,17 @@ fn client(conduct: &Conduct) -> Result<reqwest::Client, ServeError> {
     if let Some(identity) = &conduct.tls {
         roots.add(identity.authority.clone())?;
     }
-    let tls = rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+    let builder = rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let tls = match conduct.tls.as_ref().and_then(|identity| identity.client.as_ref()) {
+        Some(client) => builder.with_client_auth_cert(client.chain.clone(), client.key.clone_key())?,
+        None => builder.with_no_client_auth(),
+    };
+    let gateway = conduct.gateway.iter().map(|gateway| (gateway.name.clone(), gateway.value.clone())).collect();
     Ok(reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
+        .default_headers(gateway)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .no_proxy()

@@ -1,63 +1,56 @@
 //! The way to a service: addresses, TLS, proxy.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
+use std::path::Path;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use base64::Engine as _;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio_rustls::client::TlsStream;
 use url::{Host, Url};
 
-use super::fault::{FaultKind, NoAddress, kind_of, root_cause};
+use super::fault::{FaultKind, NoAddress, cause_of, kind_of, root_cause};
+use super::proxy;
+use super::stream::Stream;
+use super::tls_fault::Given;
 use crate::profile::{Profile, Proxy, Tls};
 
 /// A target that cannot be set up from its profile.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// A PEM file of `tls` is missing or holds no such thing.
-    #[error("{path}: {what}")]
+    #[error("`{key}` ({path}): {what}")]
     Pem {
+        /// The key of the profile that names the file.
+        key: &'static str,
         /// The file.
         path: String,
         /// What is wrong with it.
         what: String,
     },
     /// The certificates do not make a configuration.
-    #[error("TLS: {0}")]
+    #[error("`tls`: {0}")]
     Tls(#[from] rustls::Error),
     /// `credentials.signing_key` cannot sign.
-    #[error("credentials.signing_key: {0}")]
+    #[error("`credentials.signing_key`: {0}")]
     SigningKey(String),
-    /// The HTTP client refuses the configuration.
-    #[error("HTTP client: {0}")]
-    Http(#[from] reqwest::Error),
 }
 
 /// The one TLS configuration of a run; HTTP and WebSocket differ in ALPN only.
 ///
 /// # Errors
 /// [`SetupError`] when a file of the profile is no PEM of its kind.
-pub(super) fn tls_config(tls: &Tls) -> Result<ClientConfig, SetupError> {
-    let pem = |path: &std::path::Path, what: String| SetupError::Pem { path: path.display().to_string(), what };
-    let certificates = |path: &std::path::Path| {
-        CertificateDer::pem_file_iter(path)
-            .and_then(|found| found.collect::<Result<Vec<_>, _>>())
-            .map_err(|error| pem(path, error.to_string()))
-    };
+fn tls_config(tls: &Tls) -> Result<ClientConfig, SetupError> {
     let mut roots = RootCertStore::empty();
     // A machine without certificates can still check plain HTTP and the profile's own authority.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = &tls.ca_file {
-        for certificate in certificates(path)? {
+        for certificate in certificates("tls.ca_file", path)? {
             roots.add(certificate)?;
         }
     }
@@ -69,14 +62,33 @@ pub(super) fn tls_config(tls: &Tls) -> Result<ClientConfig, SetupError> {
     Ok(match &tls.client {
         None => builder.with_no_client_auth(),
         Some((chain, key)) => {
-            let key_der = PrivateKeyDer::from_pem_file(key).map_err(|error| pem(key, error.to_string()))?;
-            builder.with_client_auth_cert(certificates(chain)?, key_der)?
+            let unusable = |error| no_pem("tls.client_key_file", key, format!("no private key as PEM ({error})"));
+            let key_der = PrivateKeyDer::from_pem_file(key).map_err(unusable)?;
+            let chain = certificates("tls.client_cert_file", chain)?;
+            builder
+                .with_client_auth_cert(chain, key_der)
+                .map_err(|error| no_pem("tls.client_key_file", key, format!("does not fit its certificate: {error}")))?
         }
     })
 }
 
-/// Why there is no connection.
-#[derive(Debug)]
+/// The certificates of a PEM file, at least one.
+fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, SetupError> {
+    let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match found {
+        Ok(found) if found.is_empty() => Err(no_pem(key, path, "no certificate as PEM in it".into())),
+        Ok(found) => Ok(found),
+        Err(error) => Err(no_pem(key, path, format!("no certificates as PEM ({error})"))),
+    }
+}
+
+fn no_pem(key: &'static str, path: &Path, what: String) -> SetupError {
+    SetupError::Pem { key, path: path.display().to_string(), what }
+}
+
+/// Why there is no connection: cause and next step.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{what}")]
 pub(super) struct NoConnection {
     pub(super) kind: FaultKind,
     pub(super) what: String,
@@ -93,10 +105,13 @@ impl From<io::Error> for NoConnection {
 pub(super) struct Names(Arc<BTreeMap<String, IpAddr>>);
 
 impl Names {
+    fn given(&self, host: &str, port: u16) -> Option<IpAddr> {
+        self.0.get(&format!("{host}:{port}")).or_else(|| self.0.get(host)).copied()
+    }
+
     pub(super) async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, NoAddress> {
-        let given = self.0.get(&format!("{host}:{port}")).or_else(|| self.0.get(host));
-        if let Some(address) = given {
-            return Ok(vec![SocketAddr::new(*address, port)]);
+        if let Some(address) = self.given(host, port) {
+            return Ok(vec![SocketAddr::new(address, port)]);
         }
         let no_address = |source| NoAddress { host: host.to_owned(), source };
         let found: Vec<_> = tokio::net::lookup_host((host, port)).await.map_err(no_address)?.collect();
@@ -107,36 +122,54 @@ impl Names {
     }
 }
 
-/// Opens connections the way the profile says.
+/// What may be agreed on by ALPN.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Speaks {
+    /// HTTP/1.1 alone: upgrades.
+    Http1,
+    /// HTTP/2 or HTTP/1.1.
+    Http2Or1,
+}
+
+/// Opens connections the way the profile says, for calls and upgrades alike.
 #[derive(Clone, Debug)]
 pub(super) struct Dialer {
     pub(super) names: Names,
-    pub(super) proxy: Option<Proxy>,
-    tls: Arc<ClientConfig>,
+    proxy: Option<Arc<Proxy>>,
+    http1: Arc<ClientConfig>,
+    http2_or_1: Arc<ClientConfig>,
+    given: Given,
     within: Duration,
 }
 
 impl Dialer {
-    pub(super) fn new(profile: &Profile, tls: &ClientConfig) -> Self {
-        let mut tls = tls.clone();
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Self {
+    /// # Errors
+    /// As [`tls_config`].
+    pub(super) fn new(profile: &Profile) -> Result<Self, SetupError> {
+        let tls = tls_config(&profile.tls)?;
+        let speaking = |protocols: &[&[u8]]| {
+            let mut tls = tls.clone();
+            tls.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+            Arc::new(tls)
+        };
+        Ok(Self {
             names: Names(Arc::new(profile.resolve.clone())),
-            proxy: profile.proxy.clone(),
-            tls: Arc::new(tls),
+            proxy: profile.proxy.clone().map(Arc::new),
+            http1: speaking(&[b"http/1.1"]),
+            http2_or_1: speaking(&[b"h2", b"http/1.1"]),
+            given: Given::from(&profile.tls),
             within: profile.limits.connect,
-        }
+        })
     }
 
-    /// The proxy for `host`, unless it is among the exceptions.
-    pub(super) fn proxy_for(&self, host: &str) -> Option<&Proxy> {
-        let excepted =
-            |proxy: &&Proxy| {
-                proxy.except.iter().map(|except| except.trim_start_matches(['*', '.'])).any(|except| {
-                    host == except || host.strip_suffix(except).is_some_and(|before| before.ends_with('.'))
-                })
-            };
-        self.proxy.as_ref().filter(|proxy| !excepted(proxy))
+    /// The proxy before a host, written without brackets, and port; `None` where they are asked directly.
+    pub(super) fn proxy_for(&self, host: &str, port: u16) -> Option<&Proxy> {
+        self.proxy.as_deref().filter(|proxy| !proxy::is_excepted(proxy, host, port))
+    }
+
+    /// What TLS says of an exchange that ended; `None` where it was not TLS.
+    pub(super) fn tls_fault(&self, error: &(dyn Error + 'static)) -> Option<String> {
+        cause_of::<rustls::Error>(error).map(|error| self.given.told(error))
     }
 
     /// A new connection to the host and port of `url`, with TLS where its scheme asks for it; by the
@@ -144,6 +177,7 @@ impl Dialer {
     pub(super) async fn dial(
         &self,
         url: &Url,
+        speaks: Speaks,
         receive_buffer: Option<u32>,
         relay: Option<SocketAddr>,
     ) -> Result<Stream, NoConnection> {
@@ -152,7 +186,7 @@ impl Dialer {
                 Some(relay) => connect(relay, receive_buffer).await?,
                 None => self.reach_unbounded(url, receive_buffer).await?,
             };
-            self.secured(url, tcp).await
+            self.secured(url, speaks, tcp).await
         })
         .await
     }
@@ -175,25 +209,39 @@ impl Dialer {
     async fn reach_unbounded(&self, url: &Url, receive_buffer: Option<u32>) -> Result<TcpStream, NoConnection> {
         let (host, name) = host_of(url)?;
         let port = url.port().unwrap_or(if is_secure(url) { 443 } else { 80 });
-        let Some(proxy) = self.proxy_for(&name) else { return self.tcp(&name, port, receive_buffer).await };
-        let through = proxy.url.host_str().unwrap_or_default();
-        let port_of_proxy = proxy.url.port().unwrap_or(80);
-        let mut tcp = self.tcp(through, port_of_proxy, receive_buffer).await?;
-        tunnel(&mut tcp, proxy, &format!("{host}:{port}")).await?;
+        let Some(proxy) = self.proxy_for(&name, port) else { return self.tcp(&name, port, receive_buffer).await };
+        let (through, its_port) = proxy::place(&proxy.url);
+        let unreachable = |no: NoConnection| {
+            let what = format!("cannot be reached: {} → correct `proxy.url`", no.what);
+            NoConnection { kind: no.kind, ..proxy::told(proxy, &what) }
+        };
+        let mut tcp = self.tcp(&through, its_port, receive_buffer).await.map_err(unreachable)?;
+        // Who says an address wants that one, whoever connects.
+        let authority = match self.names.given(&name, port) {
+            Some(address) => SocketAddr::new(address, port).to_string(),
+            None => format!("{host}:{port}"),
+        };
+        proxy::tunnel(&mut tcp, proxy, &authority).await?;
         Ok(tcp)
     }
 
-    async fn secured(&self, url: &Url, tcp: TcpStream) -> Result<Stream, NoConnection> {
+    async fn secured(&self, url: &Url, speaks: Speaks, tcp: TcpStream) -> Result<Stream, NoConnection> {
         if !is_secure(url) {
             return Ok(Stream::Plain(tcp));
         }
         let server = ServerName::try_from(host_of(url)?.1)
             .map_err(|error| NoConnection { kind: FaultKind::Tls, what: error.to_string() })?;
-        let connector = tokio_rustls::TlsConnector::from(Arc::clone(&self.tls));
-        match connector.connect(server, tcp).await {
+        let config = match speaks {
+            Speaks::Http1 => &self.http1,
+            Speaks::Http2Or1 => &self.http2_or_1,
+        };
+        match tokio_rustls::TlsConnector::from(Arc::clone(config)).connect(server, tcp).await {
             Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
             // Whatever ends a TLS handshake, a reset included, is a matter of TLS.
-            Err(error) => Err(NoConnection { kind: FaultKind::Tls, what: root_cause(&error) }),
+            Err(error) => {
+                let what = self.tls_fault(&error).unwrap_or_else(|| root_cause(&error));
+                Err(NoConnection { kind: FaultKind::Tls, what: format!("TLS: {what}") })
+            }
         }
     }
 
@@ -239,77 +287,4 @@ fn host_of(url: &Url) -> Result<(Host<&str>, String), NoConnection> {
         Host::Ipv6(address) => address.to_string(),
     };
     Ok((host, name))
-}
-
-/// Asks an HTTP proxy for a tunnel to `authority`.
-async fn tunnel(tcp: &mut TcpStream, proxy: &Proxy, authority: &str) -> Result<(), NoConnection> {
-    let mut request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
-    if !proxy.url.username().is_empty() {
-        let decode = |text| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
-        let user = format!("{}:{}", decode(proxy.url.username()), decode(proxy.url.password().unwrap_or_default()));
-        let user = base64::engine::general_purpose::STANDARD.encode(user);
-        request.push_str(&format!("Proxy-Authorization: Basic {user}\r\n"));
-    }
-    request.push_str("\r\n");
-    tcp.write_all(request.as_bytes()).await?;
-    let mut head = Vec::new();
-    // Octet by octet: what follows the head belongs to the tunnel.
-    while !head.ends_with(b"\r\n\r\n") && head.len() < 8_192 {
-        head.push(tcp.read_u8().await?);
-    }
-    let head = String::from_utf8_lossy(&head);
-    let first = head.lines().next().unwrap_or_default();
-    match first.split(' ').nth(1).is_some_and(|status| status.starts_with('2')) {
-        true => Ok(()),
-        false => Err(NoConnection { kind: FaultKind::Refused, what: format!("the proxy answered `{first}`") }),
-    }
-}
-
-/// A connection, with or without TLS.
-#[derive(Debug)]
-pub(super) enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-impl Stream {
-    /// The connection below TLS.
-    pub(super) fn tcp(&self) -> &TcpStream {
-        match self {
-            Self::Plain(tcp) => tcp,
-            Self::Tls(tls) => tls.get_ref().0,
-        }
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
-            Self::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, octets),
-            Self::Tls(tls) => Pin::new(tls).poll_write(cx, octets),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
-            Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
-            Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
-        }
-    }
 }

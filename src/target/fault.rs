@@ -137,6 +137,36 @@ pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<FaultKind> {
     None
 }
 
+/// Between the cause of a fault and the next step.
+const ARROW: &str = " → ";
+
+/// A cause and the next step in one line.
+pub(super) fn joined(cause: &str, next: &str) -> String {
+    format!("{cause}{ARROW}{next}")
+}
+
+/// The cause and, where it is told, the next step of what a fault or an inconclusive login says.
+pub fn split(what: &str) -> (&str, Option<&str>) {
+    what.split_once(ARROW).map_or((what, None), |(cause, next)| (cause, Some(next)))
+}
+
+/// The first cause of this type.
+pub(super) fn cause_of<'e, T: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
+        }
+        // `source` of an `io::Error` steps over the error that it wraps.
+        let wrapped = error.downcast_ref::<io::Error>().and_then(|io| io.get_ref());
+        if let Some(found) = wrapped.and_then(|inner| cause_of::<T>(inner)) {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
 /// The last cause: what a person needs to know ("connection refused", not "client error (Connect)").
 pub(super) fn root_cause(error: &(dyn Error + 'static)) -> String {
     let mut cause = error;

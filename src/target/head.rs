@@ -26,15 +26,17 @@ impl Head {
 /// Why there is no head.
 #[derive(Debug)]
 pub(super) enum NoHead {
-    /// The connection ended before it was whole.
+    /// The connection ended in order before it was whole.
     Ended(String),
+    /// The connection broke before it was whole.
+    Broken(std::io::Error),
     /// It is no HTTP.
     NotHttp(String),
 }
 
 impl From<std::io::Error> for NoHead {
     fn from(error: std::io::Error) -> Self {
-        Self::Ended(error.to_string())
+        Self::Broken(error)
     }
 }
 

@@ -1,19 +1,15 @@
 //! Calls over HTTP: one request, one answer, no retry, no redirect followed, no cookie kept.
 
-use std::collections::HashMap;
-use std::error::Error;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use http_body_util::BodyExt as _;
+use hyper::header::{ACCEPT, HeaderValue};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use rustls::ClientConfig;
 use serde_json::Value;
 use url::Url;
 
 use super::Target;
-use super::connect::{Dialer, Names, SetupError};
-use super::fault::{Fault, FaultKind, kind_of, root_cause};
+use super::fault::{Fault, FaultKind, root_cause};
 use super::guard::Asked;
 use super::intermediary;
 use super::learn::learn_answer;
@@ -27,87 +23,6 @@ use crate::wire::Endpoint;
 const LARGEST_BODY: usize = 32 << 20;
 /// Most of a body that is kept in the transcript.
 const RECORDED_BODY: usize = 64 << 10;
-
-/// The HTTP clients of a run: one for each host and port, since a name may be resolved differently for each.
-#[derive(Debug)]
-pub(super) struct Clients {
-    tls: ClientConfig,
-    dialer: Dialer,
-    connect: Duration,
-    by_authority: Mutex<HashMap<String, reqwest::Client>>,
-}
-
-impl Clients {
-    /// Clients of this TLS configuration.
-    ///
-    /// # Errors
-    /// [`SetupError`] when the HTTP client refuses the configuration, so that later clients do not.
-    pub(super) fn new(mut tls: ClientConfig, dialer: Dialer, connect: Duration) -> Result<Self, SetupError> {
-        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let clients = Self { tls, dialer, connect, by_authority: Mutex::default() };
-        clients.build(80)?;
-        Ok(clients)
-    }
-
-    /// The client of the host and port of `url`; a `fresh` one shares no connection with any call.
-    fn of(&self, url: &Url, fresh: bool) -> Result<reqwest::Client, reqwest::Error> {
-        let port = url.port_or_known_default().unwrap_or(80);
-        if fresh {
-            return self.build(port);
-        }
-        let authority = format!("{}:{port}", url.host_str().unwrap_or_default());
-        let mut clients = self.by_authority.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(&authority) {
-            return Ok(client.clone());
-        }
-        let client = self.build(port)?;
-        clients.insert(authority, client.clone());
-        Ok(client)
-    }
-
-    /// Whether there is an answer of any kind at `url`.
-    pub(super) async fn probe(&self, url: &str, within: Duration) -> Result<(), String> {
-        let url = Url::parse(url).map_err(|error| error.to_string())?;
-        let client = self.of(&url, true).map_err(|error| root_cause(&error))?;
-        match client.get(url).timeout(within).send().await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(classify(&error, within).1),
-        }
-    }
-
-    fn build(&self, port: u16) -> Result<reqwest::Client, reqwest::Error> {
-        let dialer = self.dialer.clone();
-        reqwest::Client::builder()
-            .tls_backend_preconfigured(self.tls.clone())
-            .retry(reqwest::retry::never())
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .no_proxy()
-            .proxy(reqwest::Proxy::custom(move |url| dialer.proxy_for(url.host_str()?).map(|proxy| proxy.url.clone())))
-            .dns_resolver(Resolver { names: self.dialer.names.clone(), port })
-            .connect_timeout(self.connect)
-            .tcp_nodelay(true)
-            // Shorter than servers keep idle connections: a request must not meet one that is just being closed.
-            .pool_idle_timeout(Duration::from_secs(2))
-            .build()
-    }
-}
-
-/// The profile's `resolve` for one port.
-struct Resolver {
-    names: Names,
-    port: u16,
-}
-
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let (names, port) = (self.names.clone(), self.port);
-        Box::pin(async move {
-            let addresses = names.addresses(name.as_str(), port).await?;
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
-    }
-}
 
 /// HTTP on behalf of one check.
 #[derive(Clone, Copy, Debug)]
@@ -276,9 +191,8 @@ impl Call<'_> {
         }
         let mut headers = target.identity(line, &url);
         headers.extend(self.headers);
-        let method = reqwest::Method::from_bytes(self.method.as_bytes()).map_err(|error| harness(error.to_string()))?;
-        let client = target.clients().of(&url, self.fresh).map_err(|error| harness(root_cause(&error)))?;
-        let mut request = client.request(method, url.clone()).timeout(self.deadline);
+        let clients = target.clients();
+        let mut request = hyper::Request::builder().method(self.method.as_str()).uri(url.as_str());
         for (name, value) in &headers {
             request = request.header(name, value);
         }
@@ -296,29 +210,34 @@ impl Call<'_> {
         let _place = target.turn(line, (self.origin, &url), None, counted.map(|owner| owner.user.as_str())).await?;
         target.note_call(&asked, owner.as_ref());
 
-        let body = self.body.as_ref().map(|body| excerpt(&String::from_utf8_lossy(body), target));
-        if let Some(body) = self.body {
-            request = request.body(body);
-        }
-        let request = request.build().map_err(|error| harness(root_cause(&error)))?;
-        line.record(Direction::Sent, Record::Request { method: self.method, url: url.to_string(), headers, body });
-        let deadline = self.deadline;
-        let fault = |error: reqwest::Error| classify(&error, deadline);
+        let recorded = self.body.as_ref().map(|body| excerpt(&String::from_utf8_lossy(body), target));
+        let request = request.body(self.body.unwrap_or_default().into());
+        let mut request = request.map_err(|error| harness(root_cause(&error)))?;
+        request.headers_mut().entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+        let (method, address) = (self.method, url.to_string());
+        line.record(Direction::Sent, Record::Request { method, url: address, headers, body: recorded });
         let sent = Instant::now();
-        let mut answer = client.execute(request).await.map_err(fault)?;
-        let status = answer.status().as_u16();
-        let headers: Vec<(String, String)> = answer
-            .headers()
+        let answered = async {
+            let answer = clients.send(request, self.fresh).await?;
+            let (head, mut body) = answer.into_parts();
+            let mut octets = Vec::new();
+            while let Some(frame) = body.frame().await {
+                let frame = frame.map_err(|error| clients.fault(&error))?;
+                octets.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
+                if octets.len() > LARGEST_BODY {
+                    return Err((FaultKind::Protocol, format!("a body of more than {LARGEST_BODY} octets")));
+                }
+            }
+            Ok((head, octets))
+        };
+        let no_answer = |_| (FaultKind::NoAnswer, format!("no answer within {:.1} s", self.deadline.as_secs_f64()));
+        let (head, octets) = tokio::time::timeout(self.deadline, answered).await.map_err(no_answer)??;
+        let status = head.status.as_u16();
+        let headers: Vec<(String, String)> = head
+            .headers
             .iter()
             .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             .collect();
-        let mut octets = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(fault)? {
-            octets.extend_from_slice(&chunk);
-            if octets.len() > LARGEST_BODY {
-                return Err((FaultKind::Protocol, format!("a body of more than {LARGEST_BODY} octets")));
-            }
-        }
         let received = Instant::now();
         let text = String::from_utf8_lossy(&octets).into_owned();
         let json = serde_json::from_str(&text).ok();
@@ -351,15 +270,4 @@ pub(super) fn excerpt(text: &str, target: &Target) -> String {
     let redacted = target.transcript().redact(text);
     let cut = redacted.floor_char_boundary(RECORDED_BODY);
     format!("{}… ({} octets)", &redacted[..cut], text.len())
-}
-
-fn classify(error: &reqwest::Error, deadline: Duration) -> (FaultKind, String) {
-    if error.is_timeout() {
-        return match error.is_connect() {
-            true => (FaultKind::ConnectTimeout, "no connection within its deadline".into()),
-            false => (FaultKind::NoAnswer, format!("no answer within {:.1} s", deadline.as_secs_f64())),
-        };
-    }
-    let fallback = if error.is_connect() { FaultKind::Refused } else { FaultKind::Protocol };
-    (kind_of(error).unwrap_or(fallback), root_cause(error as &(dyn Error + 'static)))
 }

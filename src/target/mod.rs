@@ -2,6 +2,7 @@
 //! transcript of it all. Nothing here judges; what did not come about is a [`Fault`].
 
 mod assemble;
+mod client;
 mod connect;
 #[cfg(feature = "database")]
 mod database;
@@ -18,19 +19,23 @@ mod launch;
 mod learn;
 mod ledger;
 mod link;
+mod logins;
 mod manners;
 mod pace;
 mod probe;
+mod proxy;
 mod public_key;
 mod received;
 mod redact;
 mod response;
 mod session;
 mod socket;
+mod stream;
 mod tag;
 mod task;
 #[cfg(test)]
 mod tests;
+mod tls_fault;
 mod token;
 mod transcript;
 mod upgrade;
@@ -51,7 +56,7 @@ use url::Url;
 pub use connect::SetupError;
 #[cfg(feature = "database")]
 pub use database::{Database, DatabaseFault, Meeting, Table};
-pub use fault::{Fault, FaultKind};
+pub use fault::{Fault, FaultKind, split};
 pub use http::{Call, Http};
 pub use jwt::use_ring;
 pub use lag::Lag;
@@ -72,9 +77,10 @@ pub use transcript::{Line, Observer, Recorder, Transcript};
 pub use upgrade::{Upgrade, Upgraded, accept_key};
 pub use workshop::{Forged, Workshop};
 
-use self::connect::{Dialer, tls_config};
+use self::client::Clients;
+use self::connect::Dialer;
 use self::fuse::Fuses;
-use self::http::Clients;
+use self::logins::Logins;
 use self::token::Signer;
 use crate::model::{Blame, CheckId, Entry, Inconclusive, Origin, Stop};
 use crate::profile::{self, Profile, Urls};
@@ -99,6 +105,7 @@ pub struct Target {
     seed: u64,
     uniques: AtomicU64,
     fuses: Fuses,
+    logins: Logins,
     clock_offset: OnceCell<f64>,
     jwks: OnceCell<Option<Value>>,
 }
@@ -163,13 +170,12 @@ impl Target {
     }
 
     fn of(profile: Arc<Profile>, contract: Arc<Contract>, of_run: OfRun, seed: u64) -> Result<Arc<Self>, SetupError> {
-        let tls = tls_config(&profile.tls)?;
-        let dialer = Dialer::new(&profile, &tls);
+        let dialer = Dialer::new(&profile)?;
         let signer = profile.credentials.signing_key.as_ref().map(Signer::new).transpose();
         let mut own_secret = [0; 32];
         own_secret.copy_from_slice(digest(&SHA256, format!("netra-check own key {seed}").as_bytes()).as_ref());
         Ok(Arc::new(Self {
-            clients: Clients::new(tls, dialer.clone(), profile.limits.connect)?,
+            clients: Clients::new(dialer.clone()),
             pace: Arc::new(Pace::new(&profile.pace)),
             signer: signer.map_err(SetupError::SigningKey)?,
             profile,
@@ -185,6 +191,7 @@ impl Target {
             seed,
             uniques: AtomicU64::new(0),
             fuses: Fuses::default(),
+            logins: Logins::default(),
             clock_offset: OnceCell::new(),
             jwks: OnceCell::new(),
         }))
@@ -327,6 +334,10 @@ impl Target {
 
     fn unusable(&self, answer: &Response, what: &str) -> Stop {
         Inconclusive::new(Blame::Target, self.redactor.redact(what)).with(answer.evidence()).into()
+    }
+
+    const fn logins(&self) -> &Logins {
+        &self.logins
     }
 
     const fn clients(&self) -> &Clients {

@@ -9,9 +9,11 @@ use time::format_description::well_known::Rfc2822;
 use url::{Host, Url};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use super::connect::Stream;
+use super::connect::Speaks;
 use super::fault::{Fault, FaultKind};
+use super::proxy::place;
 use super::response::Response;
+use super::stream::Stream;
 use super::transcript::Recorder;
 use super::{Target, now};
 use crate::model::Origin;
@@ -65,8 +67,8 @@ impl Target {
     /// [`NoWay`] when the name has none.
     pub async fn addresses(&self, url: &Url) -> Result<Vec<SocketAddr>, NoWay> {
         let host = host_of(url);
-        let (host, port) = match self.dialer().proxy_for(&host) {
-            Some(proxy) => (host_of(&proxy.url), proxy.url.port().unwrap_or(80)),
+        let (host, port) = match self.dialer().proxy_for(&host, port_of(url)) {
+            Some(proxy) => place(&proxy.url),
             None => (host, port_of(url)),
         };
         let within = self.profile().limits.connect;
@@ -83,9 +85,9 @@ impl Target {
     /// [`NoWay`] when there is none within `limits.connect_s`.
     pub async fn way(&self, url: &Url) -> Result<Way, NoWay> {
         let began = Instant::now();
-        let dialled = self.dialer().dial(url, None, None).await;
+        let dialled = self.dialer().dial(url, Speaks::Http2Or1, None, None).await;
         let stream = dialled.map_err(|none| NoWay { kind: none.kind, what: self.redactor().redact(&none.what) })?;
-        let proxy = self.dialer().proxy_for(&host_of(url)).map(|proxy| authority(&proxy.url));
+        let proxy = self.dialer().proxy_for(&host_of(url), port_of(url)).map(|proxy| authority(&proxy.url));
         let tls = match &stream {
             Stream::Plain(_) => None,
             Stream::Tls(stream) => {

@@ -37,7 +37,7 @@ pub struct Login {
 impl Target {
     /// Address of the test user of this number.
     pub fn test_user(&self, user: usize) -> String {
-        format!("netra-check+{user:02}@{}", self.profile().users.domain)
+        self.profile().users.email.replace("{n}", &format!("{user:02}"))
     }
 
     /// Logs in the user of this number (from 0, below `Profile::user_count`) by the profile's method.
@@ -70,12 +70,7 @@ impl Target {
                 let (sub, email) = subjects.get(user).ok_or_else(missing)?;
                 self.minted_login(recorder, sub, email).await
             }
-            Method::Tokens => {
-                let pair = credentials.tokens.get(user).ok_or_else(missing)?;
-                let token = |kind, secret: &crate::profile::Secret| Token::new(self.redactor(), kind, secret.expose());
-                let refresh = pair.refresh.as_ref().map(|refresh| token(SecretKind::RefreshToken, refresh));
-                self.login_of(token(SecretKind::AccessToken, &pair.access), refresh, None, None, None)
-            }
+            Method::Tokens => self.given_login(recorder, user, credentials.tokens.get(user).ok_or_else(missing)?).await,
         }
     }
 
@@ -103,14 +98,27 @@ impl Target {
         }
     }
 
-    /// Logs in with a password.
+    /// Logs in with a password; one that was refused is not tried again.
     ///
     /// # Errors
     /// As [`Self::login`].
     pub async fn login_as(&self, recorder: &Recorder, user: &PasswordUser) -> Result<Login, Stop> {
+        // Until it is known to be right, one at a time.
+        let _first = self.logins().first_try(&user.email).await;
+        if let Some(refusal) = self.logins().refusal(&user.email) {
+            return Err(refusal.into());
+        }
         let body = json!({"email": user.email, "password": user.password.expose()});
         let answer = self.http(recorder).call(Endpoint::Login).json(&body).send().await?;
-        self.token_set(Endpoint::Login, answer, Some(user.email.clone()))
+        let login = self.token_set(Endpoint::Login, answer, Some(user.email.clone()));
+        match &login {
+            Ok(_) => self.logins().accept(&user.email),
+            Err(Stop::Inconclusive(why)) if why.blame == Blame::Credentials => {
+                self.logins().refuse(&user.email, why);
+            }
+            Err(_) => {}
+        }
+        login
     }
 
     /// Trades the refresh token of `login` for a new token set.
@@ -118,11 +126,12 @@ impl Target {
     /// # Errors
     /// As [`Self::login`]; not verified where there is no refresh token.
     pub async fn refresh(&self, recorder: &Recorder, login: &Login) -> Result<Login, Stop> {
-        let none = || NotVerified::NotProvoked("this login has no refresh token".into());
-        let token = login.refresh.as_ref().ok_or_else(none)?;
+        let token = login.refresh.as_ref().ok_or_else(|| self.no_refresh_token())?;
         let body = json!({"refresh_token": token.expose()});
         let answer = self.http(recorder).call(Endpoint::Refresh).json(&body).send().await?;
-        self.token_set(Endpoint::Refresh, answer, login.email.clone())
+        let renewed = self.token_set(Endpoint::Refresh, answer, login.email.clone())?;
+        self.logins().renewed(token, &renewed);
+        Ok(renewed)
     }
 
     /// Logs out the family of `login`; what the target says to it is for the caller to judge.
@@ -172,11 +181,8 @@ impl Target {
     /// As [`Self::login`].
     pub fn token_set(&self, endpoint: Endpoint, answer: Response, email: Option<String>) -> Result<Login, Stop> {
         if !answer.succeeded(self.contract(), endpoint) {
-            let code = answer.error_code(self.contract()).map(|code| format!(" {code}")).unwrap_or_default();
-            let what = format!("`{}` answered {}{code}", endpoint.slug(), answer.status);
-            return Err(Inconclusive::new(blame(answer.status), self.redactor().redact(&what))
-                .with(answer.evidence())
-                .into());
+            let (blame, what) = self.no_login(endpoint, &answer);
+            return Err(Inconclusive::new(blame, self.redactor().redact(&what)).with(answer.evidence()).into());
         }
         let body = answer.logical_body(self.contract(), endpoint).unwrap_or_default();
         let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
@@ -190,7 +196,25 @@ impl Target {
         self.login_of(access, refresh, email.or_else(|| text("/user/email")), text("/user/id"), Some(answer))
     }
 
-    fn login_of(
+    /// Whose doing it is that a login is refused, and what to do about it.
+    fn no_login(&self, endpoint: Endpoint, answer: &Response) -> (Blame, String) {
+        let (call, status) = (endpoint.slug(), answer.status);
+        let code = answer.error_code(self.contract()).map(|code| format!(" {code}")).unwrap_or_default();
+        let blame = blame(status);
+        let next = match endpoint {
+            _ if blame != Blame::Credentials => "",
+            Endpoint::E2eLogin => " → is `credentials.bypass_key` right, and are these logins open here?",
+            Endpoint::Login => " → correct this user in `credentials.users`",
+            Endpoint::DevLogin => " → are these logins open here? Else use another `credentials.method`",
+            Endpoint::Refresh if self.profile().credentials.method == Method::Tokens => {
+                " → put new tokens into `credentials.tokens`"
+            }
+            _ => "",
+        };
+        (blame, format!("`{call}` answered {status}{code}{next}"))
+    }
+
+    pub(super) fn login_of(
         &self,
         access: Token,
         refresh: Option<Token>,

@@ -12,11 +12,11 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::Target;
 use super::assemble::Assembler;
-use super::connect::Stream;
 use super::frame::{Decoder, RawFrame, opcode};
 use super::guard::Speaker;
 use super::pace::Place;
 use super::received::{End, Missing, Next, Received, Transport};
+use super::stream::Stream;
 use super::task::{Command, Heard, Task};
 use super::transcript::Line;
 use crate::model::Evidence;

@@ -11,12 +11,12 @@ use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 
 use super::assemble::{Assembler, Whole};
-use super::connect::Stream;
 use super::frame::{Decoder, RawFrame, opcode};
 use super::guard::Speaker;
 use super::intermediary;
 use super::pace::Place;
 use super::received::{Received, Transport};
+use super::stream::Stream;
 use super::transcript::Line;
 use crate::model::{Direction, Record};
 use crate::wire::{Contract, EnvelopeFault};

@@ -51,6 +51,7 @@ fn profile(port: u16) -> Profile {
         service: None,
         users: Users {
             domain: "example.test".into(),
+            email: "netra-check+{n}@example.test".into(),
             count: 2,
             states: BTreeMap::new(),
             oauth_providers: Vec::new(),

@@ -11,6 +11,7 @@ use tokio::io::AsyncWriteExt;
 use url::Url;
 
 use super::Target;
+use super::connect::Speaks;
 use super::fault::{Fault, FaultKind};
 use super::frame::RawFrame;
 use super::head::{NoHead, read_body, read_head};
@@ -274,7 +275,7 @@ impl<'t> Upgrade<'t> {
         let speaker = self.target.speaker(&self.url, &self.headers);
         let user = speaker.owner.as_ref().map(|owner| owner.user.clone());
         let place = self.target.turn(&self.line, (Origin::Backend, &self.url), user.as_deref(), None).await?;
-        let dialled = self.target.dialer().dial(&self.url, self.receive_buffer, self.relay).await;
+        let dialled = self.target.dialer().dial(&self.url, Speaks::Http1, self.receive_buffer, self.relay).await;
         let mut stream = dialled.map_err(|fault| (fault.kind, fault.what))?;
         let url = self.url.to_string();
         let request = Record::Request { method: self.method, url, headers: self.headers, body: None };
@@ -293,7 +294,10 @@ impl<'t> Upgrade<'t> {
             };
             let written = written.await;
             match read_head(&mut stream).await {
-                Err(NoHead::Ended(what)) => Err(NoHead::Ended(written.err().map_or(what, |error| error.to_string()))),
+                Err(NoHead::Ended(what)) => Err(match written {
+                    Err(error) => NoHead::Broken(error),
+                    Ok(()) => NoHead::Ended(what),
+                }),
                 other => other,
             }
         })
@@ -301,6 +305,11 @@ impl<'t> Upgrade<'t> {
         .map_err(|_| no_answer())?
         .map_err(|no_head| match no_head {
             NoHead::Ended(what) => (FaultKind::Reset, what),
+            NoHead::Broken(error) => match self.target.dialer().tls_fault(&error) {
+                // In TLS 1.3 the service judges our certificate after our side of the handshake.
+                Some(what) => (FaultKind::Tls, format!("TLS: {what}")),
+                None => (FaultKind::Reset, error.to_string()),
+            },
             NoHead::NotHttp(what) => (FaultKind::Protocol, format!("the answer is no HTTP: {what}")),
         })?;
 

@@ -1,11 +1,14 @@
 //! What a user of the command line sees: output, files, exit codes.
 
 mod between;
+mod connection;
 mod environment;
 mod hostile;
 mod manners;
 mod ready;
 mod reports;
+mod served;
+mod terminator;
 
 use std::borrow::BorrowMut;
 

@@ -112,6 +112,7 @@ async fn over_tls_plaintext_is_neither_served_nor_redirected_away() {
         chain: vec![certified.cert.der().clone()],
         key: rustls::pki_types::PrivatePkcs8KeyDer::from(certified.signing_key.serialize_der()).into(),
         authority: certified.cert.der().clone(),
+        client: None,
     });
     for (switch, expected) in [("", ""), ("plain-accepted", "HTTP/1.1 200"), ("redirect-off-site", "HTTP/1.1 301")] {
         let switches = if switch.is_empty() { &[] } else { std::slice::from_ref(&switch) };

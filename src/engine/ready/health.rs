@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use futures_util::future::join_all;
 use url::Url;
 
-use super::way::{name_of, tls_remedy};
+use super::way::name_of;
 use super::{Obstacle, Patience};
 use crate::model::{Blame, Origin};
-use crate::target::{Fault, FaultKind, Recorder, Response, Target, health_of};
+use crate::target::{Fault, FaultKind, Recorder, Response, Target, health_of, split};
 
 /// Samples of one origin's health, each over a connection of its own.
 #[derive(Debug)]
@@ -48,6 +48,7 @@ impl Samples {
 
     fn no_answer(&self, target: &Target, fault: &Fault) -> Obstacle {
         let name = name_of(self.origin);
+        let (cause, next) = split(&fault.what);
         let (patience, next) = match fault.kind {
             FaultKind::NoAnswer => (
                 Patience::Silent,
@@ -57,11 +58,14 @@ impl Samples {
             FaultKind::Unreachable => (Patience::Never, "look at the service's log".to_owned()),
             FaultKind::NotInContract => (Patience::Never, "use a contract that has the call: `contract`".to_owned()),
             FaultKind::Harness => (Patience::Never, "raise `pace.connections` or `pace.requests_per_s`".to_owned()),
-            FaultKind::Tls => (Patience::Never, tls_remedy(&fault.what.to_lowercase(), &format!("`urls.{name}`"))),
+            FaultKind::Tls => (
+                Patience::Never,
+                next.map_or_else(|| format!("look at what terminates TLS before `urls.{name}`"), str::to_owned),
+            ),
             FaultKind::Protocol => (Patience::Wait, format!("something else listens there: correct `urls.{name}`")),
             _ => (Patience::Wait, format!("look at the service's log; correct `urls.{name}` if it is elsewhere")),
         };
-        let seen = fault.what.clone();
+        let seen = cause.to_owned();
         let within = target.profile().limits.connect.as_secs_f64();
         Obstacle::new("health", name, fault.blame(), patience)
             .expected(format!("an answer within {within:.1} s"))

@@ -3,7 +3,7 @@
 use super::{Obstacle, Patience};
 use crate::model::{Blame, Inconclusive, Record, Stop};
 use crate::profile::Method;
-use crate::target::{Login, Recorder, Target};
+use crate::target::{Login, Recorder, Target, split};
 use crate::wire::Endpoint;
 
 /// Logs the first user in. `None` when the service takes the credentials and its answer is of no use:
@@ -47,7 +47,8 @@ fn refused(target: &Target, stop: Stop) -> Obstacle {
         Blame::Throttled => "lower `pace.requests_per_s`, or have the gateway let this checker pass".to_owned(),
         _ => "look at the auth service's log".to_owned(),
     };
-    let seen = target.redactor().redact(&why.what);
+    // The next step is told apart.
+    let seen = target.redactor().redact(split(&why.what).0);
     obstacle(target, why.blame, patience).seen(seen).next(next).with(why.evidence)
 }
 
@@ -68,16 +69,15 @@ const fn remedy(method: Method) -> &'static str {
     }
 }
 
-/// Whether no given token is past its `exp` on the auth service's clock.
+/// Whether each given token lives, or can be renewed.
 async fn unexpired(target: &Target, recorder: &Recorder) -> Result<(), Obstacle> {
     for user in 0..target.profile().credentials.tokens.len() {
-        let Ok(login) = target.login(recorder, user).await else { continue };
-        let Some(expires) = login.access.time_claim("exp") else { continue };
-        let Ok(now) = target.clock(recorder).await else { continue };
-        if expires <= now {
-            return Err(obstacle(target, Blame::Credentials, Patience::Never)
-                .seen(format!("`credentials.tokens.{user}.access` expired {} ago", ago(now - expires)))
-                .next(remedy(Method::Tokens)));
+        match target.login(recorder, user).await {
+            Err(Stop::Inconclusive(why)) if why.blame == Blame::Credentials => {
+                return Err(refused(target, Stop::Inconclusive(why)));
+            }
+            // What else is wrong is seen by the login that follows, or by the checks.
+            _ => {}
         }
     }
     Ok(())
@@ -99,15 +99,4 @@ async fn accepted(target: &Target, recorder: &Recorder, login: &Login) -> Result
         .seen(target.redactor().redact(&seen))
         .next(remedy(method))
         .with(answer.evidence()))
-}
-
-/// "3 h", in the largest unit that is at least 1.
-fn ago(seconds: f64) -> String {
-    let whole = |unit: f64| (seconds / unit).floor() as u64;
-    match seconds {
-        86_400.0.. => format!("{} d", whole(86_400.0)),
-        3_600.0.. => format!("{} h", whole(3_600.0)),
-        60.0.. => format!("{} min", whole(60.0)),
-        _ => format!("{} s", whole(1.0)),
-    }
 }

@@ -4,7 +4,7 @@ use url::Url;
 
 use super::{Obstacle, Patience};
 use crate::model::{Blame, Origin};
-use crate::target::{FaultKind, NoWay, Target, Way, authority};
+use crate::target::{FaultKind, NoWay, Target, Way, authority, split};
 
 /// A host and port that must let us in.
 #[derive(Clone, Debug)]
@@ -56,8 +56,9 @@ pub(super) async fn open(target: &Target, door: &Door) -> Result<Way, Obstacle> 
 pub(super) fn no_way(target: &Target, door: &Door, none: &NoWay) -> Obstacle {
     let at = authority(&door.url);
     let key = format!("`urls.{}`", door.name);
+    let (cause, next) = split(&none.what);
     let obstacle = |step, patience| {
-        let seen = if none.what.contains(&at) { none.what.clone() } else { format!("{at}: {}", none.what) };
+        let seen = if cause.contains(&at) { cause.to_owned() } else { format!("{at}: {cause}") };
         Obstacle::new(step, door.name, Blame::Environment, patience).seen(seen)
     };
     match none.kind {
@@ -65,66 +66,23 @@ pub(super) fn no_way(target: &Target, door: &Door, none: &NoWay) -> Obstacle {
             .expected("an address for the name")
             .next(format!("correct {key}, or give the address in `resolve`; behind a VPN: is it up?")),
         FaultKind::Tls => {
-            let what = none.what.to_lowercase();
             // A certificate stays what it is; a reset in a handshake may pass.
-            let certain = what.contains("certificate") || what.contains("version") || what.contains("corrupt");
+            let certain = cause.contains("certificate") || cause.contains("version") || cause.contains("no TLS");
             obstacle("tls", if certain { Patience::Never } else { Patience::Wait })
                 .expected("a TLS handshake with a certificate that is trusted")
-                .next(tls_remedy(&what, &key))
+                .next(next.map_or_else(|| format!("look at what terminates TLS before {key}"), str::to_owned))
         }
         FaultKind::ConnectTimeout => obstacle("tcp", Patience::Wait).expected("a connection").next(format!(
             "correct {key}, or open the way: firewall, VPN, `proxy.url`; `limits.connect_s` bounds the wait"
         )),
-        _ if target.profile().proxy.is_some() => obstacle("tcp", Patience::Wait)
-            .expected("a connection through the proxy")
-            .next(format!("correct `proxy.url` or {key}, or name the host in `proxy.except`")),
+        _ if target.profile().proxy.is_some() => {
+            obstacle("tcp", Patience::Wait).expected("a connection through the proxy").next(next.map_or_else(
+                || format!("correct `proxy.url` or {key}, or name the host in `proxy.except`"),
+                str::to_owned,
+            ))
+        }
         _ => obstacle("tcp", Patience::Wait)
             .expected("a connection")
             .next(format!("start the service, or correct host and port of {key}")),
-    }
-}
-
-/// What to do about a TLS handshake that ended with `what`, in lower case.
-pub(super) fn tls_remedy(what: &str, key: &str) -> String {
-    let says = |words: &[&str]| words.iter().any(|word| what.contains(word));
-    if says(&["certificaterequired", "certificate required"]) {
-        "name a client certificate in `tls.client_cert_file` and `tls.client_key_file`".into()
-    } else if says(&["alert: badcertificate", "alert: unknownca", "alert: certificate", "alert: accessdenied"]) {
-        "the service does not take the client certificate: renew `tls.client_cert_file` and `tls.client_key_file`"
-            .into()
-    } else if says(&["unknownissuer", "unknown issuer", "causedasendentity"]) {
-        "name the PEM file of its authority in `tls.ca_file`".into()
-    } else if says(&["expired", "notvalidyet", "not valid yet"]) {
-        "renew the certificate; if it is valid, set the clock of this machine".into()
-    } else if says(&["name"]) {
-        format!("the certificate is made for other names: correct {key}, or issue it for this one")
-    } else if says(&["corrupt"]) {
-        format!("the port speaks no TLS: correct host, port or scheme of {key}")
-    } else if says(&["version"]) {
-        "the service speaks no version that `tls.require_tls13` admits: update it, or lift that".into()
-    } else {
-        format!("look at what terminates TLS before {key}")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_end_of_a_handshake_has_its_own_remedy() {
-        for (what, word) in [
-            ("invalid peer certificate: UnknownIssuer", "tls.ca_file"),
-            ("invalid peer certificate: certificate expired: verification time 5 (UNIX)", "renew the certificate"),
-            ("invalid peer certificate: certificate not valid for name \"a\"", "other names"),
-            ("received fatal alert: CertificateRequired", "name a client certificate"),
-            ("received fatal alert: UnknownCA", "does not take the client certificate"),
-            ("received corrupt message of type InvalidContentType", "speaks no TLS"),
-            ("received fatal alert: ProtocolVersion", "require_tls13"),
-            ("unexpected end of file", "terminates TLS"),
-        ] {
-            let remedy = tls_remedy(&what.to_lowercase(), "`urls.auth`");
-            assert!(remedy.contains(word), "{what}: {remedy}");
-        }
     }
 }

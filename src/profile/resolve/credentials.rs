@@ -19,7 +19,8 @@ impl Resolver<'_> {
         let signing_key = self.signing_key(raw.signing_key);
         let users_at = at.join("users");
         let logins = raw.users.into_iter().enumerate();
-        let users = logins.filter_map(|(index, login)| self.login(&users_at.join(&index.to_string()), login)).collect();
+        let users: Vec<_> =
+            logins.filter_map(|(index, login)| self.login(&users_at.join(&index.to_string()), login)).collect();
         let tokens_at = at.join("tokens");
         let pairs = raw.tokens.into_iter().enumerate();
         let tokens = pairs.filter_map(|(index, pair)| self.tokens(&tokens_at.join(&index.to_string()), pair)).collect();
@@ -29,7 +30,13 @@ impl Resolver<'_> {
             None
         };
         if let Some(address) = &raw.wrong_password_user {
-            self.check_address(&at.join("wrong_password_user"), address);
+            let path = at.join("wrong_password_user");
+            self.check_address(&path, address);
+            if users.iter().chain(&short_login).any(|user: &PasswordUser| user.email.eq_ignore_ascii_case(address)) {
+                let help = "name an account that nothing else needs: it may be locked";
+                let message = format!("`{path}` logs in elsewhere in this profile");
+                self.wrong(&path, message, "not to be sacrificed", help);
+            }
         }
         Some(Credentials {
             method: method?,
@@ -149,7 +156,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn check_address(&mut self, path: &Path, address: &str) {
+    pub(super) fn check_address(&mut self, path: &Path, address: &str) {
         let parts = address.split_once('@');
         if parts.is_none_or(|(name, domain)| name.is_empty() || domain.is_empty() || domain.contains('@')) {
             self.wrong(path, format!("`{path}` is no e-mail address"), "no address", "for example `name@example.com`");

@@ -105,8 +105,13 @@ impl Resolver<'_> {
 
     pub(super) fn proxy(&mut self, raw: RawProxy) -> Option<Proxy> {
         let path = Path::dotted("proxy.url");
-        match Url::parse(&raw.url?.0) {
-            Ok(url) if url.scheme() == "http" && url.has_host() => return Some(Proxy { url, except: raw.except }),
+        // `NO_PROXY` is one text: names, parted by commas or spaces.
+        let names = raw.except.iter().flat_map(|item| item.split([',', ' ', '\t']));
+        let except = names.filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        // `"${HTTPS_PROXY:-}"` where there is none.
+        let url = raw.url.filter(|url| !url.0.is_empty())?;
+        match Url::parse(&url.0) {
+            Ok(url) if url.scheme() == "http" && url.has_host() => return Some(Proxy { url, except }),
             _ => self.wrong(&path, "`proxy.url` is no HTTP proxy".into(), "this", "write `http://HOST:PORT`"),
         }
         None

@@ -37,8 +37,12 @@ async fn run(cx: &Context) -> Judgement {
     let known = known.ok_or(NotVerified::Lacks(Need::Password))?;
     let domain = known.split_once('@').map_or("example.com", |(_, domain)| domain);
     let unknown = format!("{}@{domain}", cx.target().unique("nobody"));
-    // One try each: a wrong password is a step towards a locked account.
-    let (known, unknown) = (attempt(cx, "a wrong password", known).await?, attempt(cx, "an unknown user", &unknown).await?);
+    cx.step("a wrong password");
+    // A step towards a locked account: the target counts them.
+    let known = answered(cx, cx.target().wrong_password(cx.recorder()).await?)?;
+    cx.step("an unknown user");
+    let body_of_unknown = json!({"email": unknown, "password": cx.target().unique("wrong-password")});
+    let unknown = answered(cx, cx.call(Endpoint::Login).json(&body_of_unknown).send().await?)?;
 
     cx.step("the answer to an unknown user against that to a wrong password");
     cx.same("status", &known.status, &unknown.status, || unknown.evidence())?;
@@ -47,10 +51,7 @@ async fn run(cx: &Context) -> Judgement {
     cx.conforms()
 }
 
-async fn attempt(cx: &Context, step: &str, email: &str) -> Result<Response, Stop> {
-    cx.step(step);
-    let body = json!({"email": email, "password": cx.target().unique("wrong-password")});
-    let answer = cx.call(Endpoint::Login).json(&body).send().await?;
+fn answered(cx: &Context, answer: Response) -> Result<Response, Stop> {
     cx.status(&answer, &[401])?;
     Ok(answer)
 }
