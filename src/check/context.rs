@@ -235,6 +235,7 @@ impl Context {
             expected: expected.into_iter().map(Into::into).collect(),
             seen: self.target.redactor().redact(&seen.into()),
             evidence,
+            window: None,
         }
         .into()
     }

@@ -1,15 +1,21 @@
 //! The command line: one file a subcommand.
 
 mod args;
+mod ci;
 mod doctor;
+#[cfg(test)]
+mod examples;
 mod explain;
 mod interrupt;
 mod list;
 mod plan;
 pub mod profile;
 mod prove;
+mod repetition;
 mod run;
 mod serve;
+mod show;
+mod wire;
 
 use std::io::{self, Write as _};
 
@@ -49,6 +55,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(args, color),
         Command::Plan(args) => plan::plan(args, color),
         Command::Doctor(args) => doctor::doctor(args, color),
+        Command::Show(args) => show::show(&args, color),
         Command::List(args) => list::list(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Profile(command) => profile_command(command, color),
@@ -91,8 +98,8 @@ fn profile_command(command: ProfileCommand, color: Color) -> anyhow::Result<Exit
     };
     match &command {
         ProfileCommand::Init { name } => Ok(profile::init(&directory, name, &mut out)?),
-        ProfileCommand::Validate(args) => with(args, profile::validate, &mut out),
-        ProfileCommand::Show(args) => with(args, profile::show, &mut out),
+        ProfileCommand::Validate(args) => with(&args.args(), profile::validate, &mut out),
+        ProfileCommand::Show(args) => with(&args.args(), profile::show, &mut out),
         ProfileCommand::Schema => Ok(profile::schema(&mut out)?),
     }
 }

@@ -9,6 +9,7 @@ use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::claims;
 use super::judges::Judges;
 use super::preflight::{Known, obstacle};
 use super::ready::{After, Revisions, look_again, ready};
@@ -17,8 +18,8 @@ use super::unit::{Judged, Unit};
 use super::users::UserPool;
 use crate::check::{Body, Check, Waits};
 use crate::model::{
-    Blame, CheckId, Event, Gate, Group, Inconclusive, Judgement, Level, NotReady, Outcome, RunFacts, RunResult, Sink,
-    Stop, Totals, Verdict,
+    Blame, CheckId, Event, Gate, Group, History, Inconclusive, Judgement, Level, NotReady, Outcome, RunFacts,
+    RunResult, Sink, Stop, Totals, Trace, Verdict,
 };
 use crate::target::Target;
 
@@ -68,6 +69,7 @@ struct Finished {
     flaky: bool,
     panicked: bool,
     duration: Duration,
+    history: Arc<History>,
 }
 
 /// The owner of a run's outcomes.
@@ -126,7 +128,7 @@ impl<'a> Ledger<'a> {
         let profile = self.options.target.profile();
         let demoted = profile.gate.origin_should && check.id.as_str() == "handshake/foreign-origin-refused";
         let level = if demoted { Level::Should } else { check.level };
-        let gates = level == Level::Must || profile.gate.strict;
+        let gates = profile.gate.rules.gates(check.id, level);
         self.panicked |= finished.panicked;
         self.gated |= gates && matches!(finished.verdict, Verdict::Deviates(_));
         let outcome = Arc::new(Outcome {
@@ -137,11 +139,18 @@ impl<'a> Ledger<'a> {
             level,
             required: self.options.required.contains(&check.id),
             gates,
+            trace: finished
+                .verdict
+                .evidence()
+                .map(|evidence| Trace::of(evidence, &finished.history))
+                .unwrap_or_default(),
+            claims: claims::of(check, &finished.verdict, profile),
             verdict: finished.verdict,
             attempts: finished.attempts,
             flaky: finished.flaky,
             known: false,
             duration: finished.duration,
+            history: finished.history,
         });
         self.outcomes.insert(check.id, Arc::clone(&outcome));
         self.tell(&Event::CheckFinished(outcome));
@@ -184,11 +193,13 @@ pub async fn run<'a>(options: &'a RunOptions, sinks: &'a mut [&'a mut dyn Sink])
     let outcomes: Vec<_> = outcomes.collect();
     let interrupted = judged == End::Interrupted;
     let unreachable = options.target.unreachable() || ledger.not_ready.is_some() || after.unsettled();
-    let gate = Gate { interrupted, internal_error: ledger.panicked, unreachable };
+    let rules = options.target.profile().gate.rules.clone();
+    let gate = Gate { interrupted, internal_error: ledger.panicked, unreachable, rules };
     let result = Arc::new(RunResult {
         facts: Arc::clone(&ledger.facts),
         totals: Totals::of(outcomes.iter().map(AsRef::as_ref), options.facts.not_selected),
         exit_code: gate.exit_code(outcomes.iter().map(AsRef::as_ref)),
+        gate: gate.reasons(outcomes.iter().map(AsRef::as_ref)),
         outcomes,
         duration: began.elapsed(),
         interrupted,
@@ -217,7 +228,18 @@ async fn whole(options: &RunOptions, ledger: &mut Ledger<'_>) {
 /// What a person should know beside the verdicts.
 fn remarks(options: &RunOptions) -> impl Iterator<Item = String> {
     let short = options.target.redactor().too_short();
-    short.into_iter().map(|kind| format!("a {kind} of under 8 characters is not searched for in reports"))
+    let secrets =
+        short.into_iter().map(|kind| format!("a {kind} of under 8 characters is not searched for in reports"));
+    secrets.chain(not_asked(options))
+}
+
+/// Checks that the profile's own `gate.required` names and that the user did not select: the gate
+/// cannot insist on them, and must not seem to.
+fn not_asked(options: &RunOptions) -> Option<String> {
+    let planned = |id: &&CheckId| options.facts.planned.contains(id);
+    let missing: Vec<_> = options.required.iter().filter(|id| !planned(id)).map(|id| id.as_str()).collect();
+    let own = !options.target.profile().gate.required.is_empty() && !missing.is_empty();
+    own.then(|| format!("`gate.required` names checks that were not selected: {}", missing.join(", ")))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -229,7 +251,15 @@ enum End {
 
 impl Finished {
     fn at_once(check: &'static Check, verdict: Verdict) -> Self {
-        Self { check, verdict, attempts: 0, flaky: false, panicked: false, duration: Duration::ZERO }
+        Self {
+            check,
+            verdict,
+            attempts: 0,
+            flaky: false,
+            panicked: false,
+            duration: Duration::ZERO,
+            history: Arc::default(),
+        }
     }
 }
 
@@ -334,13 +364,13 @@ async fn judge(shared: Arc<Shared>, unit: Unit) -> Vec<Finished> {
     let mut tries = 0;
     while tries < shared.repeat {
         let judged = unit.attempt(&shared.target, &shared.known, lease.users()).await;
-        let hiccup = |(judgement, _): &Judged| matches!(judgement, Err(Stop::Inconclusive(why)) if why.blame == Blame::Environment);
+        let hiccup = |(judgement, ..): &Judged| matches!(judgement, Err(Stop::Inconclusive(why)) if why.blame == Blame::Environment);
         // A restart or a gateway's hiccup is given one more chance, and told.
         let again = environment_hiccups == 0 && judged.iter().any(hiccup) && !shared.target.unreachable();
         environment_hiccups += u32::from(again);
         tries += u32::from(!again);
         let attempts = tries + environment_hiccups;
-        for (place, (judgement, panicked)) in judged.into_iter().enumerate() {
+        for (place, (judgement, panicked, history)) in judged.into_iter().enumerate() {
             let verdict = Verdict::from(judgement);
             if finished.len() == place {
                 finished.push(Finished::at_once(unit.checks()[place], verdict.clone()));
@@ -354,6 +384,7 @@ async fn judge(shared: Arc<Shared>, unit: Unit) -> Vec<Finished> {
             known.flaky |= tries > 1 && verdict.slug() != known.verdict.slug();
             if tries == 1 || rank(&verdict) > rank(&known.verdict) {
                 known.verdict = verdict;
+                known.history = history;
             }
         }
     }

@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 
 use super::preflight::Known;
 use crate::check::{Body, Check, Context, Flow, Recording};
-use crate::model::{Blame, Conforms, Group, Inconclusive, Judgement, Observation, Stop};
+use crate::model::{Blame, Conforms, Group, History, Inconclusive, Judgement, Observation, Stop};
 use crate::target::Target;
 
 /// A check by itself, or the judges of one flow, in registry order.
@@ -17,8 +17,9 @@ pub(super) struct Unit {
     checks: Vec<&'static Check>,
 }
 
-/// A check's judgement in one attempt; `true` beside it when the check panicked.
-pub(super) type Judged = (Judgement, bool);
+/// A check's judgement in one attempt; `true` beside it when the check panicked; and, where somebody
+/// will want to read it, everything that was said.
+pub(super) type Judged = (Judgement, bool, Arc<History>);
 
 impl Unit {
     /// The units of `checks`, each at the place of its first check.
@@ -59,9 +60,15 @@ impl Unit {
                     Ok(context.recording(scene))
                 })
                 .await;
-                let judged = checks.iter().map(|check| judge(check, &acted)).collect();
+                let judged: Vec<_> = checks.iter().map(|check| judge(check, &acted)).collect();
+                let read = judged.iter().any(|(judgement, _)| is_read(judgement));
+                let history = if read { Arc::new(context.recorder().history()) } else { Arc::default() };
                 context.mended().await;
-                judged
+                let told = |(judgement, panicked)| {
+                    let history = if is_read(&judgement) { Arc::clone(&history) } else { Arc::default() };
+                    (judgement, panicked, history)
+                };
+                judged.into_iter().map(told).collect()
             }
             (None, checks) => {
                 let mut judged = Vec::with_capacity(checks.len());
@@ -69,12 +76,19 @@ impl Unit {
                     let context = Context::new(check, Arc::clone(&target), config, users.clone());
                     let (judgement, panicked) = bounded(&context, act(check, &context)).await;
                     context.mended().await;
-                    judged.push((judgement, panicked));
+                    let read = is_read(&judgement);
+                    let history = if read { Arc::new(context.recorder().history()) } else { Arc::default() };
+                    judged.push((judgement, panicked, history));
                 }
                 judged
             }
         }
     }
+}
+
+/// Whether somebody will want to read what was said.
+const fn is_read(judgement: &Judgement) -> bool {
+    matches!(judgement, Err(Stop::Deviates(_) | Stop::Inconclusive(_)))
 }
 
 async fn act(check: &'static Check, context: &Context) -> Judgement {
@@ -91,13 +105,13 @@ async fn act(check: &'static Check, context: &Context) -> Judgement {
 
 /// What a check makes of its flow's recording. A flow judges nothing: what it found wrong on its
 /// way makes its checks inconclusive.
-fn judge(check: &'static Check, acted: &(Result<Recording, Stop>, bool)) -> Judged {
+fn judge(check: &'static Check, acted: &(Result<Recording, Stop>, bool)) -> (Judgement, bool) {
     let recording = match acted {
         (Ok(recording), _) => recording,
         (Err(Stop::Deviates(deviation)), panicked) => {
-            let what = format!("the flow did not come about: {}, at: {}", deviation.seen, deviation.step);
-            let inconclusive = Inconclusive::new(Blame::Target, what).with(deviation.evidence.clone());
-            return (Err(inconclusive.into()), *panicked);
+            let what = format!("the flow did not come about: {}", deviation.seen);
+            let inconclusive = Inconclusive::new(Blame::Target, what).at(deviation.step.clone());
+            return (Err(inconclusive.with(deviation.evidence.clone()).into()), *panicked);
         }
         (Err(stop), panicked) => return (Err(stop.clone()), *panicked),
     };
@@ -117,8 +131,9 @@ async fn bounded<T>(context: &Context, body: impl Future<Output = Result<T, Stop
         Ok(Ok(result)) => (result, false),
         Ok(Err(panic)) => (Err(panicked(&panic)), true),
         Err(_) => {
-            let what = format!("no end within {:.0} s: {}", limit.as_secs_f64(), context.doing());
-            (Err(Inconclusive::new(Blame::Target, what).with(context.evidence()).into()), false)
+            let what = format!("no end within {:.0} s", limit.as_secs_f64());
+            let inconclusive = Inconclusive::new(Blame::Target, what).at(context.doing());
+            (Err(inconclusive.with(context.evidence()).into()), false)
         }
     }
 }

@@ -25,6 +25,7 @@ fn judge(recording: &Recording) -> Judgement {
     let expected = format!("the run's end within {} s", limit.as_secs_f64());
     let told = || took.map_or_else(|| "no end by then".to_owned(), |took| format!("{took:.1} s"));
     let in_time = took.is_some_and(|took| took <= limit.as_secs_f64());
-    recording.holds(in_time, Finding::Late, expected, told, || course.evidence(recording))?;
+    recording.holds(in_time, Finding::Late, expected, told, || course.evidence(recording))
+        .map_err(|stop| stop.within("thresholds.run_s"))?;
     recording.conforms()
 }
