@@ -71,10 +71,10 @@ impl Loaded {
         labels
     }
 
-    /// The `--set KEY=VALUE` that were laid over it, secrets blanked out.
+    /// The `--set KEY=VALUE` that were laid over it, each secret as `…`.
     pub fn sets(&self) -> Vec<String> {
         let sets = self.layers.list.iter().filter(|layer| layer.kind == Kind::Set);
-        sets.map(|layer| layer.source().text).collect()
+        sets.map(|layer| shortened(&layer.source().text)).collect()
     }
 
     /// The resolved profile as YAML, secrets hidden, each value with its source.
@@ -273,6 +273,16 @@ fn derive_allow(tree: &mut Node, layers: &mut Layers, directory: &FilePath, unus
     if let Some(root) = layers.list.last().and_then(|layer| layer.root.clone()) {
         tree.overlay(&root, &Path::default(), &shape::is_secret);
     }
+}
+
+/// `text` with what was blanked out as one `…`: its length is nobody's business.
+fn shortened(text: &str) -> String {
+    let mut pieces = text.split('*');
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |shown, piece| {
+        let ellipsis = if shown.ends_with('…') { "" } else { "…" };
+        shown + ellipsis + piece
+    })
 }
 
 fn short_secrets(tree: &mut Node) -> Vec<Problem> {

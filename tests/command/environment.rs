@@ -94,10 +94,6 @@ pub(crate) fn scrubbed(text: &str) -> String {
         (r"(?m)[Dd]ate: .*$", "Date: DATE"),
         (r"(Sec-W|sec-w)eb(S|s)ocket-(Key|Accept|key|accept): \S+", "Sec-WebSocket-$3: KEY"),
         (r"netra-check-[0-9a-f]+-[0-9a-f]{4}-", "netra-check-RUN-"),
-        (r"\d+ not selected", "COUNT not selected"),
-        (r"─+", "───"),
-        (r"incon- +time", "incon- time"),
-        (r"(?m) +TIME *$", " TIME"),
         (r"(?m) +$", ""),
         // Of other scenarios.
         (r"\d+ not selected", "OTHERS not selected"),

@@ -55,7 +55,9 @@ fn a_check_is_shown_with_everything_that_was_said() {
     let (environment, _) = finished();
     let (code, out, _) = show(&environment, &["report", "missing-token-refused"]);
     assert_eq!(code, 0);
-    assert_snapshot!(scrubbed(&out));
+    // Logins before it, of the run's readiness, have taken numbers.
+    let numbers = regex::Regex::new(r"«([a-z-]+) \d+»").unwrap();
+    assert_snapshot!(numbers.replace_all(&scrubbed(&out), "«$1 N»"));
     let (code, out, _) = show(&environment, &["report", "handshake/valid-token-accepted"]);
     assert_eq!(code, 0);
     assert!(out.starts_with("conforms  handshake/valid-token-accepted") && out.contains("observations"), "{out}");
