@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use netra_check::engine::{RunOptions, Selection, run};
 use netra_check::local::Local;
-use netra_check::model::{RunFacts, Verdict};
+use netra_check::model::{Repetition, RunFacts, Verdict};
 use netra_check::profile::{self, LoadRequest};
 use netra_check::reference::{Conduct, Policy};
 use netra_check::scenarios::registry;
@@ -46,6 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             tool_version: env!("CARGO_PKG_VERSION"),
             planned: selected.checks.iter().map(|check| check.id).collect(),
             not_selected: selected.not_selected,
+            repetition: Repetition::default(),
         });
         let options = RunOptions {
             jobs: 0,

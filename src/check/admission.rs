@@ -183,7 +183,8 @@ impl Context {
                 (Finding::NoAnswer, format!("101, then nothing within {window} s"), socket.evidence())
             }
         };
-        Err(self.deviation(finding, ["101 and connection_established as the first frame"], seen, evidence))
+        let stop = self.deviation(finding, ["101 and connection_established as the first frame"], seen, evidence);
+        Err(stop.within("thresholds.welcome_s"))
     }
 
     /// A bad credential: it must be refused, with one of `codes`.
@@ -216,7 +217,7 @@ impl Context {
                 (Finding::NoAnswer, format!("101, then neither error nor close within {window} s"), socket.evidence())
             }
         };
-        Err(self.deviation(finding, refused_with(codes), seen, evidence))
+        Err(self.deviation(finding, refused_with(codes), seen, evidence).within("thresholds.welcome_s"))
     }
 
     /// A refusal that must be for one of `codes`, and no failure of the server.

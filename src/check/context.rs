@@ -246,6 +246,7 @@ impl Context {
             expected: expected.into_iter().map(Into::into).collect(),
             seen: self.target.redactor().redact(&seen.into()),
             evidence,
+            window: None,
         }
         .into()
     }

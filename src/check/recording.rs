@@ -213,6 +213,7 @@ impl Recording {
             expected: expected.into_iter().map(Into::into).collect(),
             seen: seen.into(),
             evidence,
+            window: None,
         }
         .into()
     }

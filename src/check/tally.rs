@@ -51,6 +51,7 @@ impl Tally {
             expected: vec![expected.to_owned()],
             seen: shortened(seen),
             evidence: Evidence { entries: vec![entry.clone()], facts: Vec::new() },
+            window: None,
         };
         self.first = Some((entry.check, entry.connection, deviation));
     }

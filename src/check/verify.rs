@@ -222,7 +222,8 @@ impl Context {
         what: &str,
         is_it: impl Fn(&Message) -> bool,
     ) -> Result<Message, Stop> {
-        self.message_within(socket, self.profile().thresholds.reply, what, is_it).await
+        let reply = self.profile().thresholds.reply;
+        self.message_within(socket, reply, what, is_it).await.map_err(|stop| stop.within("thresholds.reply_s"))
     }
 
     /// As [`Self::message_where`], within a window of the caller's.
@@ -335,12 +336,10 @@ impl Context {
     /// A failed control: nothing was learnt about the thing probed.
     pub fn control_failed(&self, control: &str, stop: Stop) -> Stop {
         match stop {
-            Stop::Deviates(deviation) => Inconclusive::new(
-                Blame::Target,
-                format!("control failed ({control}): {}, at: {}", deviation.seen, self.doing()),
-            )
-            .with(deviation.evidence)
-            .into(),
+            Stop::Deviates(deviation) => {
+                let what = format!("control failed ({control}): {}", deviation.seen);
+                Inconclusive::new(Blame::Target, what).at(self.doing()).with(deviation.evidence).into()
+            }
             other => other,
         }
     }

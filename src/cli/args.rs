@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::ci::CiArg;
+
 /// Conformance checker for deployed Netra Apex environments.
 #[derive(Debug, Parser)]
 #[command(name = "netra-check", version, arg_required_else_help = true, after_help = EXIT_CODES)]
@@ -43,6 +45,8 @@ pub(super) enum Command {
     Plan(PlanArgs),
     /// Try each step of the way to an environment, and tell what a run could not verify.
     Doctor(DoctorArgs),
+    /// Show a finished run again, or one check of it with everything that was said.
+    Show(ShowArgs),
     /// List the checks.
     List(ListArgs),
     /// Show the page of a check.
@@ -102,6 +106,8 @@ pub(super) struct RunArgs {
     pub(super) profile: ProfileArgs,
     #[command(flatten)]
     pub(super) selection: SelectionArgs,
+    #[command(flatten)]
+    pub(super) gate: GateArgs,
     /// Checks side by side [default: the profile's `pace.jobs`].
     #[arg(long, value_name = "N")]
     pub(super) jobs: Option<usize>,
@@ -132,8 +138,68 @@ pub(super) struct RunArgs {
     /// No progress bar.
     #[arg(long)]
     pub(super) no_progress: bool,
+    /// Which CI server reads the log: annotations and step summary for GitHub, attachments for GitLab.
+    #[arg(long, value_enum, default_value_t = CiArg::Auto, value_name = "SERVER")]
+    pub(super) ci: CiArg,
+    /// On GitHub, print `::add-mask::` with each secret of the profile first, so that later steps
+    /// cannot show them. It writes them to this process's output, which only GitHub's runner hides.
+    #[arg(long)]
+    pub(super) add_masks: bool,
     #[command(flatten)]
     pub(super) reports: ReportArgs,
+}
+
+/// What the exit code insists on; each flag stands in place of the profile's key.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Gate")]
+pub(super) struct GateArgs {
+    /// Checks that must be judged (as IDS) [default: the profile's `gate.required`].
+    #[arg(long, value_name = "IDS")]
+    pub(super) require: Vec<String>,
+    /// So many checks must conform, else exit 4 [default: the profile's `gate.min_checks`].
+    #[arg(long, value_name = "N")]
+    pub(super) min_checks: Option<u32>,
+    /// What else fails the run, among checks that gate [default: the profile's `gate.fail_on`].
+    #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',')]
+    pub(super) fail_on: Vec<FailOnArg>,
+    /// Only these scenarios gate; others warn [default: the profile's `gate.scenarios`].
+    #[arg(long, value_name = "SCENARIO", value_delimiter = ',')]
+    pub(super) gate_scenario: Vec<String>,
+    /// Only scenarios of this priority gate [default: the profile's `gate.priorities`].
+    #[arg(long, value_enum)]
+    pub(super) gate_priority: Option<PriorityArg>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum FailOnArg {
+    /// A check that was not verified: exit 4.
+    NotVerified,
+    /// A check that could not be judged: exit 3.
+    Inconclusive,
+    /// A deviation from a SHOULD: exit 1.
+    Warning,
+}
+
+impl GateArgs {
+    /// The same as assignments to keys of the profile.
+    pub(super) fn sets(&self) -> Vec<String> {
+        let list = |key: &str, values: Vec<String>| {
+            (!values.is_empty()).then(|| format!("gate.{key}={}", serde_json::Value::from(values)))
+        };
+        let fail_on = self.fail_on.iter().filter_map(ValueEnum::to_possible_value);
+        let fail_on = fail_on.map(|value| value.get_name().to_owned()).collect();
+        let priority = self.gate_priority.iter().map(|priority| crate::model::Priority::from(*priority).to_string());
+        [
+            list("required", self.require.clone()),
+            self.min_checks.map(|checks| format!("gate.min_checks={checks}")),
+            list("fail_on", fail_on),
+            list("scenarios", self.gate_scenario.clone()),
+            list("priorities", priority.collect()),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
 }
 
 /// Which reports are written.
@@ -185,6 +251,14 @@ pub(super) enum DoctorFormat {
 }
 
 #[derive(Args, Debug)]
+pub(super) struct ShowArgs {
+    /// What `run --out` wrote: the directory, or a JSON report alone.
+    pub(super) dir: PathBuf,
+    /// A check of the run.
+    pub(super) id: Option<String>,
+}
+
+#[derive(Args, Debug)]
 pub(super) struct ListArgs {
     /// Table or JSON.
     #[arg(long, value_enum, default_value_t = ListFormat::Table)]
@@ -205,14 +279,22 @@ pub(super) struct ExplainArgs {
     pub(super) id: String,
 }
 
-/// Which profile, by its bare name too.
+/// A profile, named as `--profile` or alone.
 #[derive(Args, Debug)]
-pub(super) struct NamedProfileArgs {
-    /// Name of a profile, or path of a profile file; the same as --profile.
+pub(super) struct WhichProfile {
+    /// Name of a profile, or path of a profile file; in place of `--profile`.
     #[arg(value_name = "NAME|PATH")]
-    pub(super) name: Option<String>,
+    name: Option<String>,
     #[command(flatten)]
-    pub(super) profile: ProfileArgs,
+    profile: ProfileArgs,
+}
+
+impl WhichProfile {
+    /// The same as options; the bare name before the variable NETRA_CHECK_PROFILE.
+    pub(super) fn args(&self) -> ProfileArgs {
+        let profile = self.name.clone().or_else(|| self.profile.profile.clone());
+        ProfileArgs { profile, sets: self.profile.sets.clone() }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -223,9 +305,9 @@ pub(super) enum ProfileCommand {
         name: String,
     },
     /// Check a profile; all errors at once.
-    Validate(NamedProfileArgs),
+    Validate(WhichProfile),
     /// Show a profile with every layer merged and secrets hidden.
-    Show(NamedProfileArgs),
+    Show(WhichProfile),
     /// Print the JSON Schema of profiles, for editors.
     Schema,
 }

@@ -1,16 +1,22 @@
 //! The command line: one file a subcommand.
 
 mod args;
+mod ci;
 mod doctor;
+#[cfg(test)]
+mod examples;
 mod explain;
 mod interrupt;
 mod list;
 mod plan;
 pub mod profile;
 mod prove;
+mod repetition;
 mod run;
 mod serve;
+mod show;
 mod sweep;
+mod wire;
 
 use std::io::{self, Write as _};
 
@@ -19,7 +25,7 @@ use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 
 use crate::model::ExitCode;
 use crate::profile::LoadRequest;
-use args::{Cli, Color, Command, NamedProfileArgs, ProfileCommand};
+use args::{Cli, Color, Command, ProfileArgs, ProfileCommand};
 
 /// Parses the arguments, runs the subcommand, and gives the process's exit code.
 pub fn main() -> ExitCode {
@@ -50,6 +56,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(args, color),
         Command::Plan(args) => plan::plan(args, color),
         Command::Doctor(args) => doctor::doctor(args, color),
+        Command::Show(args) => show::show(&args, color),
         Command::List(args) => list::list(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Profile(command) => profile_command(command, color),
@@ -80,12 +87,11 @@ fn profile_command(command: ProfileCommand, color: Color) -> anyhow::Result<Exit
     let environment = |name: &str| std::env::var(name).ok();
     let colour = color.on_stdout();
     let mut out = io::stdout().lock();
-    let with = |args: &NamedProfileArgs, act: Act, out: &mut dyn io::Write| -> anyhow::Result<ExitCode> {
-        // The bare name before the variable NETRA_CHECK_PROFILE.
-        let Some(name) = args.name.as_ref().or(args.profile.profile.as_ref()) else { return run::no_profile() };
+    let with = |args: &ProfileArgs, act: Act, out: &mut dyn io::Write| -> anyhow::Result<ExitCode> {
+        let Some(name) = &args.profile else { return run::no_profile() };
         let request = LoadRequest {
             name_or_path: name,
-            sets: &args.profile.sets,
+            sets: &args.sets,
             overrides: None,
             env: &environment,
             directory: &directory,
@@ -94,8 +100,8 @@ fn profile_command(command: ProfileCommand, color: Color) -> anyhow::Result<Exit
     };
     match &command {
         ProfileCommand::Init { name } => Ok(profile::init(&directory, name, &mut out)?),
-        ProfileCommand::Validate(args) => with(args, profile::validate, &mut out),
-        ProfileCommand::Show(args) => with(args, profile::show, &mut out),
+        ProfileCommand::Validate(args) => with(&args.args(), profile::validate, &mut out),
+        ProfileCommand::Show(args) => with(&args.args(), profile::show, &mut out),
         ProfileCommand::Schema => Ok(profile::schema(&mut out)?),
     }
 }

@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 use tokio_util::sync::CancellationToken;
 
 use super::args::{Color, PriorityArg, ProfileArgs, ReportArgs, RunArgs, SelectionArgs};
-use super::{interrupt, usage};
+use super::ci::{CiArg, Log};
+use super::{interrupt, repetition, usage};
 use crate::check::Check;
 use crate::engine::{RunOptions, Selected, Selection, SelectionError, SuiteChoice, matcher};
 use crate::local::Local;
@@ -17,21 +18,23 @@ use crate::profile::{LOCAL, LoadRequest, Loaded, Overrides, Profile};
 use crate::reference::{Conduct, Policy};
 use crate::report::files::{Files, Places};
 use crate::report::terminal::{Look, Terminal, Verbosity, closing};
-use crate::report::text::Depth;
 use crate::scenarios;
 use crate::target::Target;
 use crate::wire::{Contract, ContractError};
 
 pub(super) fn run(args: RunArgs, color: Color) -> anyhow::Result<ExitCode> {
     let seed = args.seed.unwrap_or_else(rand::random);
-    let files = match Files::open(&places(&args.reports)) {
+    let server = args.ci.resolved();
+    let files = match Files::open(&places(&args.reports, server)) {
         Ok(files) => files,
         Err(error) => {
             writeln!(std::io::stderr(), "error: {error}")?;
             return Ok(ExitCode::Report);
         }
     };
-    let mut prepared = match prepare(&args.profile, &args.selection, seed, color)? {
+    let mut asked = args.profile.clone();
+    asked.sets.extend(args.gate.sets());
+    let mut prepared = match prepare(&asked, &args.selection, seed, color)? {
         Ok(prepared) => prepared,
         Err(code) => return Ok(code),
     };
@@ -53,6 +56,7 @@ pub(super) fn run(args: RunArgs, color: Color) -> anyhow::Result<ExitCode> {
         tool_version: env!("CARGO_PKG_VERSION"),
         planned: prepared.selected.checks.iter().map(|check| check.id).collect(),
         not_selected: prepared.selected.not_selected,
+        repetition: repetition::of(&prepared.loaded, args.profile.sets.len()),
     });
 
     let verbosity = match (args.quiet, args.verbose) {
@@ -62,6 +66,7 @@ pub(super) fn run(args: RunArgs, color: Color) -> anyhow::Result<ExitCode> {
     };
     let look = Look::of_stdout(color.into(), verbosity);
     let mut terminal = Terminal::stdout(look, !args.no_progress);
+    let log = Log::begin(server, args.add_masks, profile)?;
 
     let contract = Arc::clone(&prepared.contract);
     let target = match Target::new(Arc::new(profile.clone()), contract, facts.id.clone(), seed) {
@@ -72,14 +77,7 @@ pub(super) fn run(args: RunArgs, color: Color) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Runtime::new()?;
     let (result, leaks) = runtime.block_on(async {
         if args.wire {
-            let bar = terminal.bar();
-            target.observe(move |entry| {
-                let lines = crate::report::text::entry_lines(entry, Duration::ZERO, Depth::AMPLE).join("\n");
-                bar.suspend(|| {
-                    // A closed standard error loses the live transcript, not the run.
-                    let _ = writeln!(std::io::stderr(), "{} {lines}", entry.check);
-                });
-            });
+            target.observe(super::wire::teller(terminal.bar()));
         }
         let options = RunOptions {
             jobs: args.jobs.unwrap_or(profile.pace.jobs),
@@ -103,7 +101,9 @@ pub(super) fn run(args: RunArgs, color: Color) -> anyhow::Result<ExitCode> {
         local.stop();
     }
 
-    let written = files.write(&result, &|text| leaks.find(text).map(|kind| kind.slug().to_owned()));
+    let leak = |text: &str| leaks.find(text).map(|kind| kind.slug().to_owned());
+    let mut written = files.write(&result, &leak);
+    written.errors.extend(log.end(&result, &leak)?);
     for error in &written.errors {
         writeln!(std::io::stderr(), "error: {error}")?;
     }
@@ -243,7 +243,8 @@ pub(super) fn selection(
 
 fn required(profile: &Profile, registry: &[&'static Check]) -> Result<BTreeSet<CheckId>, SelectionError> {
     if profile.gate.required.is_empty() {
-        return Ok(registry.iter().filter(|check| check.required).map(|check| check.id).collect());
+        let counts = |check: &&&Check| check.required && profile.gate.rules.covers(check.id);
+        return Ok(registry.iter().filter(counts).map(|check| check.id).collect());
     }
     let globs = matcher(&profile.gate.required, registry)?;
     Ok(registry.iter().map(|check| check.id).filter(|id| globs.is_match(id.as_str())).collect())
@@ -268,8 +269,9 @@ fn hosts(profile: &Profile) -> Vec<String> {
     hosts
 }
 
-fn places(args: &ReportArgs) -> Places {
+fn places(args: &ReportArgs, server: CiArg) -> Places {
     Places {
+        attachments: server.attachments(args.out.as_deref()),
         out: args.out.clone(),
         junit: args.junit.clone(),
         json: args.json.clone(),

@@ -1,5 +1,6 @@
 //! Runs checks: side by side, in groups, under deadlines; one owner tells what happens, in order.
 
+mod claims;
 mod clear;
 mod judges;
 mod preflight;

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::claims;
 use super::clear::clear;
 use super::judges::Judges;
 use super::preflight::{Known, obstacle};
@@ -20,8 +21,8 @@ use super::unit::Unit;
 use super::users::UserPool;
 use crate::check::{Body, Check, Waits};
 use crate::model::{
-    Blame, CheckId, Effect, Event, Gate, Group, Inconclusive, Judgement, Level, NotReady, Outcome, RunFacts, RunResult,
-    Sink, Totals, Verdict,
+    Blame, CheckId, Effect, Event, Gate, Group, History, Inconclusive, Judgement, Level, NotReady, Outcome, RunFacts,
+    RunResult, Sink, Totals, Trace, Verdict,
 };
 use crate::target::Target;
 
@@ -75,6 +76,7 @@ struct Finished {
     /// A defect of ours showed itself.
     internal_error: bool,
     duration: Duration,
+    history: Arc<History>,
 }
 
 /// The owner of a run's outcomes.
@@ -135,7 +137,7 @@ impl<'a> Ledger<'a> {
         let profile = self.options.target.profile();
         let demoted = profile.gate.origin_should && check.id.as_str() == "handshake/foreign-origin-refused";
         let level = if demoted { Level::Should } else { check.level };
-        let gates = level == Level::Must || profile.gate.strict;
+        let gates = profile.gate.rules.gates(check.id, level);
         self.panicked |= finished.internal_error;
         self.gated |= gates && matches!(finished.verdict, Verdict::Deviates(_));
         let outcome = Arc::new(Outcome {
@@ -146,11 +148,18 @@ impl<'a> Ledger<'a> {
             level,
             required: self.options.required.contains(&check.id),
             gates,
+            trace: finished
+                .verdict
+                .evidence()
+                .map(|evidence| Trace::of(evidence, &finished.history))
+                .unwrap_or_default(),
+            claims: claims::of(check, &finished.verdict, profile),
             verdict: finished.verdict,
             attempts: finished.attempts,
             flaky: finished.flaky,
             known: false,
             duration: finished.duration,
+            history: finished.history,
         });
         self.outcomes.insert(check.id, Arc::clone(&outcome));
         self.tell(&Event::CheckFinished(outcome));
@@ -203,11 +212,13 @@ pub async fn run<'a>(options: &'a RunOptions, sinks: &'a mut [&'a mut dyn Sink])
     let outcomes: Vec<_> = outcomes.collect();
     let interrupted = judged == End::Interrupted;
     let unreachable = options.target.unreachable() || ledger.not_ready.is_some() || after.unsettled();
-    let gate = Gate { interrupted, internal_error: ledger.panicked, unreachable };
+    let rules = options.target.profile().gate.rules.clone();
+    let gate = Gate { interrupted, internal_error: ledger.panicked, unreachable, rules };
     let result = Arc::new(RunResult {
         facts: Arc::clone(&ledger.facts),
         totals: Totals::of(outcomes.iter().map(AsRef::as_ref), options.facts.not_selected),
         exit_code: gate.exit_code(outcomes.iter().map(AsRef::as_ref)),
+        gate: gate.reasons(outcomes.iter().map(AsRef::as_ref)),
         outcomes,
         duration: began.elapsed(),
         interrupted,
@@ -236,7 +247,18 @@ async fn whole(options: &RunOptions, ledger: &mut Ledger<'_>) {
 /// What a person should know beside the verdicts.
 fn remarks(options: &RunOptions) -> impl Iterator<Item = String> {
     let short = options.target.redactor().too_short();
-    short.into_iter().map(|kind| format!("a {kind} of under 8 characters is not searched for in reports"))
+    let secrets =
+        short.into_iter().map(|kind| format!("a {kind} of under 8 characters is not searched for in reports"));
+    secrets.chain(not_asked(options))
+}
+
+/// Checks that the profile's own `gate.required` names and that the user did not select: the gate
+/// cannot insist on them, and must not seem to.
+fn not_asked(options: &RunOptions) -> Option<String> {
+    let planned = |id: &&CheckId| options.facts.planned.contains(id);
+    let missing: Vec<_> = options.required.iter().filter(|id| !planned(id)).map(|id| id.as_str()).collect();
+    let own = !options.target.profile().gate.required.is_empty() && !missing.is_empty();
+    own.then(|| format!("`gate.required` names checks that were not selected: {}", missing.join(", ")))
 }
 
 /// Whether a run looks for what earlier ones have left: not in a reference that has just been started.
@@ -268,7 +290,15 @@ enum End {
 
 impl Finished {
     fn at_once(check: &'static Check, verdict: Verdict) -> Self {
-        Self { check, verdict, attempts: 0, flaky: false, internal_error: false, duration: Duration::ZERO }
+        Self {
+            check,
+            verdict,
+            attempts: 0,
+            flaky: false,
+            internal_error: false,
+            duration: Duration::ZERO,
+            history: Arc::default(),
+        }
     }
 }
 
@@ -405,6 +435,7 @@ async fn judge(shared: Arc<Shared>, unit: Unit) -> Vec<Finished> {
             known.flaky |= tries > 1 && verdict.slug() != known.verdict.slug();
             if tries == 1 || rank(&verdict) > rank(&known.verdict) {
                 known.verdict = verdict;
+                known.history = judged.history;
             }
         }
     }

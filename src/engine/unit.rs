@@ -10,7 +10,7 @@ use futures_util::FutureExt as _;
 
 use super::preflight::Known;
 use crate::check::{Body, Check, Context, Flow, Recording};
-use crate::model::{Blame, Conforms, Group, Inconclusive, Judgement, Observation, Stop};
+use crate::model::{Blame, Conforms, Group, History, Inconclusive, Judgement, Observation, Stop};
 use crate::target::Target;
 
 /// A check by itself, or the judges of one flow, in registry order.
@@ -37,17 +37,19 @@ pub(super) struct Judged {
     pub(super) internal_error: bool,
     /// A hiccup of the environment, or of our own machine: worth one more attempt.
     pub(super) hiccup: bool,
+    /// Everything that was said, where somebody will want to read it.
+    pub(super) history: Arc<History>,
 }
 
 impl Judged {
-    fn of(judgement: Judgement, internal_error: bool, delayed: bool) -> Self {
+    fn of(judgement: Judgement, internal_error: bool, delayed: bool, history: Arc<History>) -> Self {
         let blame = match &judgement {
             Err(Stop::Inconclusive(why)) => Some(why.blame),
             _ => None,
         };
         let delayed = blame == Some(Blame::Harness) && delayed;
         let hiccup = !internal_error && (blame == Some(Blame::Environment) || delayed);
-        Self { judgement, internal_error, hiccup }
+        Self { judgement, internal_error, hiccup, history }
     }
 }
 
@@ -90,12 +92,15 @@ impl Unit {
                     Ok(context.recording(scene))
                 })
                 .await;
-                let judge = |check: &&'static Check| {
-                    let (judgement, internal_error) = judge(check, &acted);
-                    let of_judge = acted.0.as_ref().is_ok_and(Recording::was_delayed);
-                    Judged::of(judgement, internal_error, context.was_delayed() || of_judge)
+                let judged: Vec<_> = checks.iter().map(|check| judge(check, &acted)).collect();
+                let read = judged.iter().any(|(judgement, _)| is_read(judgement));
+                let history = if read { Arc::new(context.recorder().history()) } else { Arc::default() };
+                let of_judge = acted.0.as_ref().is_ok_and(Recording::was_delayed);
+                let told = |(judgement, internal_error): (Judgement, bool)| {
+                    let history = if is_read(&judgement) { Arc::clone(&history) } else { Arc::default() };
+                    Judged::of(judgement, internal_error, context.was_delayed() || of_judge, history)
                 };
-                let judged = checks.iter().map(judge).collect();
+                let judged = judged.into_iter().map(told).collect();
                 context.mended().await;
                 Attempt { judged, waited: context.recorder().manners().waited() }
             }
@@ -105,13 +110,20 @@ impl Unit {
                     let context = Context::new(check, Arc::clone(&target), config, users.clone());
                     let (judgement, internal_error) = bounded(&context, act(check, &context)).await;
                     context.mended().await;
-                    attempt.judged.push(Judged::of(judgement, internal_error, context.was_delayed()));
+                    let read = is_read(&judgement);
+                    let history = if read { Arc::new(context.recorder().history()) } else { Arc::default() };
+                    attempt.judged.push(Judged::of(judgement, internal_error, context.was_delayed(), history));
                     attempt.waited += context.recorder().manners().waited();
                 }
                 attempt
             }
         }
     }
+}
+
+/// Whether somebody will want to read what was said.
+const fn is_read(judgement: &Judgement) -> bool {
+    matches!(judgement, Err(Stop::Deviates(_) | Stop::Inconclusive(_)))
 }
 
 async fn act(check: &'static Check, context: &Context) -> Judgement {
@@ -132,9 +144,9 @@ fn judge(check: &'static Check, acted: &(Result<Recording, Stop>, bool)) -> (Jud
     let recording = match acted {
         (Ok(recording), _) => recording,
         (Err(Stop::Deviates(deviation)), panicked) => {
-            let what = format!("the flow did not come about: {}, at: {}", deviation.seen, deviation.step);
-            let inconclusive = Inconclusive::new(Blame::Target, what).with(deviation.evidence.clone());
-            return (Err(inconclusive.into()), *panicked);
+            let what = format!("the flow did not come about: {}", deviation.seen);
+            let inconclusive = Inconclusive::new(Blame::Target, what).at(deviation.step.clone());
+            return (Err(inconclusive.with(deviation.evidence.clone()).into()), *panicked);
         }
         (Err(stop), panicked) => return (Err(stop.clone()), *panicked),
     };
@@ -155,8 +167,8 @@ async fn bounded<T>(context: &Context, body: impl Future<Output = Result<T, Stop
         Some(Ok(result)) => result,
         Some(Err(panic)) => return (Err(panicked(&panic)), true),
         None => {
-            let what = format!("no end within {:.0} s: {}", limit.as_secs_f64(), context.doing());
-            Err(Inconclusive::new(Blame::Target, what).with(context.evidence()).into())
+            let what = format!("no end within {:.0} s", limit.as_secs_f64());
+            Err(Inconclusive::new(Blame::Target, what).at(context.doing()).with(context.evidence()).into())
         }
     };
     let manners = context.recorder().manners();

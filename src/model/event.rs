@@ -34,6 +34,17 @@ pub struct RunFacts {
     pub planned: Vec<CheckId>,
     /// How many checks the user left out.
     pub not_selected: usize,
+    /// What repeats a check of it.
+    pub repetition: Repetition,
+}
+
+/// What a person must type beside profile and seed to have the same again; holds no secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Repetition {
+    /// The `--set KEY=VALUE` of the command line, secrets blanked out.
+    pub sets: Vec<String>,
+    /// Options by which curl reaches the target: authority, client certificate, proxy, addresses.
+    pub curl: Vec<String>,
 }
 
 /// What happens in a run, in the order in which one owner saw it happen.
@@ -74,6 +85,8 @@ pub struct RunResult {
     pub not_ready: Option<Arc<NotReady>>,
     /// What a person should know beside the verdicts ("2 of 10 users").
     pub remarks: Vec<String>,
+    /// Why the gate stays shut where no block says it; see [`Gate::reasons`](super::Gate::reasons).
+    pub gate: Vec<String>,
 }
 
 /// A listener; it is called synchronously, so a slow sink slows the run instead of losing events.

@@ -72,6 +72,20 @@ pub enum Stop {
     Inconclusive(Box<Inconclusive>),
 }
 
+impl Stop {
+    /// The same; a deviation that consists in waiting in vain was decided by the window of this key
+    /// of the profile (`thresholds.reply_s`).
+    #[must_use]
+    pub fn within(mut self, key: &'static str) -> Self {
+        if let Self::Deviates(deviation) = &mut self
+            && matches!(deviation.finding, Finding::NoAnswer | Finding::NotClosed | Finding::Late)
+        {
+            deviation.window = Some(key);
+        }
+        self
+    }
+}
+
 impl From<Deviation> for Stop {
     fn from(deviation: Deviation) -> Self {
         Self::Deviates(Box::new(deviation))
@@ -103,6 +117,8 @@ pub struct Deviation {
     pub seen: String,
     /// The transcript around it.
     pub evidence: Evidence,
+    /// Key of the profile that says how long was waited, where that decided.
+    pub window: Option<&'static str>,
 }
 
 /// Redacted excerpts of the transcript, oldest first.
@@ -119,8 +135,10 @@ pub struct Evidence {
 pub struct Inconclusive {
     /// Whose doing it was, as far as can be told.
     pub blame: Blame,
-    /// What happened, in one line; for a wait, what was waited for.
+    /// What happened, in one line; for a wait, what was waited for. The same cause has the same words.
     pub what: String,
+    /// What was tried when it happened; empty where that says nothing more.
+    pub step: String,
     /// The transcript around it.
     pub evidence: Evidence,
 }
@@ -128,7 +146,14 @@ pub struct Inconclusive {
 impl Inconclusive {
     /// An inconclusive without a transcript.
     pub fn new(blame: Blame, what: impl Into<String>) -> Self {
-        Self { blame, what: what.into(), evidence: Evidence::default() }
+        Self { blame, what: what.into(), step: String::new(), evidence: Evidence::default() }
+    }
+
+    /// The same at this step.
+    #[must_use]
+    pub fn at(mut self, step: impl Into<String>) -> Self {
+        self.step = step.into();
+        self
     }
 
     /// The same with the transcript around it.
@@ -155,6 +180,9 @@ pub enum Blame {
 }
 
 impl Blame {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Target, Self::Environment, Self::Credentials, Self::Throttled, Self::Harness];
+
     /// Its word in reports.
     pub const fn slug(self) -> &'static str {
         match self {

@@ -4,7 +4,9 @@ use std::process::{ExitCode as ProcessExit, Termination};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{CheckId, Conforms, Deviation, Inconclusive, Judgement, Level, NotVerified, Priority, Stop};
+use super::{
+    CheckId, Conforms, Deviation, Evidence, History, Inconclusive, Judgement, Level, NotVerified, Priority, Stop, Trace,
+};
 
 /// A check's result as reports show it.
 #[derive(Clone, Debug)]
@@ -33,6 +35,13 @@ pub struct Outcome {
     pub known: bool,
     /// Time from its first action to its last, without waiting for its turn.
     pub duration: Duration,
+    /// Of a deviation or an inconclusive check: the lines of the profile on which the verdict
+    /// rests ("urls.backend at profiles/staging.yaml:5 (https://…)"), without secrets.
+    pub claims: Vec<String>,
+    /// Of the same: what finds its decisive exchange in the target's logs.
+    pub trace: Trace,
+    /// Of the same: everything that was said on its behalf; its evidence is an excerpt.
+    pub history: Arc<History>,
 }
 
 /// [`Judgement`] in a form that can be shared with every report.
@@ -60,6 +69,15 @@ impl From<Judgement> for Verdict {
 }
 
 impl Verdict {
+    /// The evidence of a deviation or of what could not be judged.
+    pub fn evidence(&self) -> Option<&Evidence> {
+        match self {
+            Self::Deviates(deviation) => Some(&deviation.evidence),
+            Self::Inconclusive(inconclusive) => Some(&inconclusive.evidence),
+            Self::Conforms(_) | Self::NotVerified(_) => None,
+        }
+    }
+
     /// Its word in JSON.
     pub const fn slug(&self) -> &'static str {
         match self {
@@ -111,51 +129,6 @@ impl Totals {
     }
 }
 
-/// What the gate knows beside the outcomes.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Gate {
-    /// The run was interrupted.
-    pub interrupted: bool,
-    /// The engine lost a check to a panic of its own.
-    pub internal_error: bool,
-    /// The environment was not ready or could not be reached, became another revision, or was left unwell: what
-    /// conforms says nothing about what is deployed now.
-    pub unreachable: bool,
-}
-
-impl Gate {
-    /// The exit code of a run, before its reports are written: the first that matches of
-    /// 130, 70, 1, 3, 4, 0.
-    pub fn exit_code<'a>(self, outcomes: impl IntoIterator<Item = &'a Outcome> + Clone) -> ExitCode {
-        let totals = Totals::of(outcomes.clone(), 0);
-        let required = |matches: fn(&Verdict) -> bool| {
-            outcomes.clone().into_iter().any(|outcome| outcome.required && matches(&outcome.verdict))
-        };
-        if self.interrupted {
-            ExitCode::Interrupted
-        } else if self.internal_error {
-            ExitCode::Internal
-        } else if totals.deviates > 0 {
-            ExitCode::Deviation
-        } else if self.unreachable || required(|verdict| matches!(verdict, Verdict::Inconclusive(_))) {
-            ExitCode::Inconclusive
-        } else if totals.conforms + totals.warnings == 0
-            || required(|verdict| matches!(verdict, Verdict::NotVerified(_)))
-        {
-            // Inconclusive checks alone show that something was tried and could not be judged.
-            if totals.inconclusive > 0 && totals.conforms + totals.warnings == 0 {
-                ExitCode::Inconclusive
-            } else {
-                ExitCode::NothingVerified
-            }
-        } else if totals.conforms == 0 {
-            ExitCode::NothingVerified
-        } else {
-            ExitCode::Conforms
-        }
-    }
-}
-
 /// The process's answer to a deployment gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitCode {
@@ -178,6 +151,18 @@ pub enum ExitCode {
 }
 
 impl ExitCode {
+    /// All codes in the order of the table.
+    pub const ALL: [Self; 8] = [
+        Self::Conforms,
+        Self::Deviation,
+        Self::Usage,
+        Self::Inconclusive,
+        Self::NothingVerified,
+        Self::Report,
+        Self::Internal,
+        Self::Interrupted,
+    ];
+
     /// The number.
     pub const fn code(self) -> u8 {
         match self {

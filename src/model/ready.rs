@@ -7,7 +7,7 @@ use super::{Blame, Evidence, Inconclusive};
 /// The step before the first check that failed: what was expected, what was seen, what to do.
 #[derive(Clone, Debug)]
 pub struct NotReady {
-    /// `dns`, `tcp`, `tls`, `health`, `revision` or `login`.
+    /// One of [`Self::STEPS`].
     pub step: &'static str,
     /// Of what: an origin, a method of credentials.
     pub subject: String,
@@ -21,6 +21,11 @@ pub struct NotReady {
     pub blame: Blame,
     /// The transcript around it.
     pub evidence: Evidence,
+}
+
+impl NotReady {
+    /// The steps in their order.
+    pub const STEPS: [&str; 6] = ["dns", "tcp", "tls", "health", "revision", "login"];
 }
 
 impl fmt::Display for NotReady {

@@ -8,6 +8,7 @@ use std::path::Path as FilePath;
 use super::diagnostic::{Diagnostics, Problem};
 use super::interpolate::{Fault, interpolate};
 use super::layers::{Kind, Layers, Overrides};
+use super::places::Places;
 use super::raw::RawProfile;
 use super::resolve::Resolver;
 use super::resolved::Profile;
@@ -68,6 +69,12 @@ impl Loaded {
             layers.filter(|layer| layer.kind != Kind::Derived).map(|layer| layer.label.as_str()).collect();
         labels.dedup();
         labels
+    }
+
+    /// The `--set KEY=VALUE` that were laid over it, each secret as `…`.
+    pub fn sets(&self) -> Vec<String> {
+        let sets = self.layers.list.iter().filter(|layer| layer.kind == Kind::Set);
+        sets.map(|layer| shortened(&layer.source().text)).collect()
     }
 
     /// The resolved profile as YAML, secrets hidden, each value with its source.
@@ -134,7 +141,8 @@ pub fn load(request: LoadRequest<'_>) -> Result<Loaded, Diagnostics> {
     problems.append(&mut resolver.problems);
     let sources = layers.sources();
     match profile {
-        Some(profile) if problems.is_empty() => {
+        Some(mut profile) if problems.is_empty() => {
+            profile.places = Places::of(&tree, &layers);
             let warnings = Diagnostics::warnings(short_secrets(&mut tree), sources);
             Ok(Loaded { profile, warnings, tree, layers })
         }
@@ -265,6 +273,16 @@ fn derive_allow(tree: &mut Node, layers: &mut Layers, directory: &FilePath, unus
     if let Some(root) = layers.list.last().and_then(|layer| layer.root.clone()) {
         tree.overlay(&root, &Path::default(), &shape::is_secret);
     }
+}
+
+/// `text` with what was blanked out as one `…`: its length is nobody's business.
+fn shortened(text: &str) -> String {
+    let mut pieces = text.split('*');
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |shown, piece| {
+        let ellipsis = if shown.ends_with('…') { "" } else { "…" };
+        shown + ellipsis + piece
+    })
 }
 
 fn short_secrets(tree: &mut Node) -> Vec<Problem> {

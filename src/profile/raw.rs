@@ -67,6 +67,8 @@ pub(super) struct RawProfile {
     pub(super) browser: RawBrowser,
     /// What the exit code insists on.
     pub(super) gate: RawGate,
+    /// `false`: requests and upgrades carry no `User-Agent`, `X-Netra-Check` and `traceparent`.
+    pub(super) correlation: Option<bool>,
     /// Whether `handshake/foreign-origin-refused` is a MUST or a SHOULD here.
     pub(super) origin: Option<RawBinding>,
 }
@@ -392,4 +394,49 @@ pub(super) struct RawGate {
     pub(super) required: Vec<String>,
     /// A deviation from a SHOULD gates, too.
     pub(super) strict: Option<bool>,
+    /// So many checks conform at least.
+    #[schemars(range(min = 0, max = 1_000))]
+    pub(super) min_checks: Option<u32>,
+    /// What fails the run beside gating deviations.
+    pub(super) fail_on: Vec<RawFailOn>,
+    /// Only scenarios of these priorities gate; empty: all.
+    pub(super) priorities: Vec<RawPriority>,
+    /// Only these scenarios gate; empty: all.
+    pub(super) scenarios: Vec<RawScenario>,
+}
+
+/// An open check that fails the run: each counts for checks that gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub(super) enum RawFailOn {
+    /// A check that was not verified.
+    NotVerified,
+    /// A check that could not be judged.
+    Inconclusive,
+    /// A deviation from a SHOULD.
+    Warning,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub(super) enum RawPriority {
+    P0,
+    P1,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub(super) enum RawScenario {
+    Handshake,
+    Lifecycle,
+    AuthSync,
+    Reconnection,
+    Isolation,
+    Recovery,
+    Format,
+    Independence,
+    Threads,
+    Streaming,
 }

@@ -12,11 +12,15 @@ use std::time::Duration;
 
 use globset::Glob;
 
-use crate::model::Effect;
+use crate::model::{Effect, GateRules, Priority, Scenario};
 
 use super::diagnostic::Problem;
 use super::layers::{Layers, plain_reason};
-use super::raw::{RawBinding, RawConsent, RawEffect, RawEnvironment, RawGate, RawProfile, RawUsers};
+use super::places::Places;
+use super::raw::{
+    RawBinding, RawConsent, RawEffect, RawEnvironment, RawFailOn, RawGate, RawPriority, RawProfile, RawScenario,
+    RawUsers,
+};
 use super::resolved::{Environment, GateSettings, Profile, Users};
 use super::shape::did_you_mean;
 use super::tree::{Node, Path, Span};
@@ -84,6 +88,8 @@ impl<'a> Resolver<'a> {
             independence: independence?,
             browser: raw.browser.command,
             gate: gate?,
+            correlation: raw.correlation.unwrap_or(true),
+            places: Places::default(),
         })
     }
 
@@ -267,11 +273,16 @@ impl<'a> Resolver<'a> {
 
     fn gate(&mut self, raw: RawGate, origin: Option<RawBinding>) -> Option<GateSettings> {
         self.check_globs(&Path::dotted("gate.required"), &raw.required);
-        Some(GateSettings {
-            required: raw.required,
-            strict: raw.strict.unwrap_or(false),
-            origin_should: origin == Some(RawBinding::Should),
-        })
+        let fails_on = |what| raw.fail_on.contains(&what);
+        let rules = GateRules {
+            strict: raw.strict.unwrap_or(false) || fails_on(RawFailOn::Warning),
+            min_checks: raw.min_checks.unwrap_or(0) as usize,
+            fail_on_not_verified: fails_on(RawFailOn::NotVerified),
+            fail_on_inconclusive: fails_on(RawFailOn::Inconclusive),
+            priorities: raw.priorities.iter().copied().map(priority).collect(),
+            scenarios: raw.scenarios.iter().copied().map(scenario).collect(),
+        };
+        Some(GateSettings { required: raw.required, rules, origin_should: origin == Some(RawBinding::Should) })
     }
 }
 
@@ -288,6 +299,28 @@ const fn environment(raw: RawEnvironment) -> Environment {
         RawEnvironment::Test => Environment::Test,
         RawEnvironment::Staging => Environment::Staging,
         RawEnvironment::Production => Environment::Production,
+    }
+}
+
+const fn priority(raw: RawPriority) -> Priority {
+    match raw {
+        RawPriority::P0 => Priority::P0,
+        RawPriority::P1 => Priority::P1,
+    }
+}
+
+const fn scenario(raw: RawScenario) -> Scenario {
+    match raw {
+        RawScenario::Handshake => Scenario::Handshake,
+        RawScenario::Lifecycle => Scenario::Lifecycle,
+        RawScenario::AuthSync => Scenario::AuthSync,
+        RawScenario::Reconnection => Scenario::Reconnection,
+        RawScenario::Isolation => Scenario::Isolation,
+        RawScenario::Recovery => Scenario::Recovery,
+        RawScenario::Format => Scenario::Format,
+        RawScenario::Independence => Scenario::Independence,
+        RawScenario::Threads => Scenario::Threads,
+        RawScenario::Streaming => Scenario::Streaming,
     }
 }
 

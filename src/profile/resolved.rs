@@ -9,7 +9,8 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use crate::model::{Effect, Need, Origin, Trigger};
+use super::places::Places;
+use crate::model::{Effect, GateRules, Need, Origin, Trigger};
 
 /// A string that no `Debug`, `Display` or serialiser prints, and that is wiped when dropped.
 #[derive(Clone)]
@@ -82,6 +83,10 @@ pub struct Profile {
     pub browser: Option<Vec<String>>,
     /// What the exit code insists on.
     pub gate: GateSettings,
+    /// Requests and upgrades carry `User-Agent`, `X-Netra-Check` and `traceparent`.
+    pub correlation: bool,
+    /// Where its values were written.
+    pub places: Places,
 }
 
 /// What kind of environment it is; `production` allows effect `read` only, unless `allow` is given.
@@ -398,8 +403,8 @@ pub struct Independence {
 pub struct GateSettings {
     /// Globs of the checks that must be judged; empty: those that declare it.
     pub required: Vec<String>,
-    /// A deviation from a SHOULD gates, too.
-    pub strict: bool,
+    /// Which checks gate, and on what the gate insists beside their deviations.
+    pub rules: GateRules,
     /// `handshake/foreign-origin-refused` is a SHOULD (the profile's `origin: should`).
     pub origin_should: bool,
 }

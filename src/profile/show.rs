@@ -6,7 +6,7 @@ use super::shape;
 use super::tree::{Node, Path, Value};
 
 /// What stands for a secret.
-const HIDDEN: &str = "«secret»";
+pub(super) const HIDDEN: &str = "«secret»";
 
 /// A profile again, except for its secrets. What is not given is left out.
 pub(super) fn resolved(tree: &Node, layers: &Layers) -> String {
@@ -71,7 +71,7 @@ fn source(node: &Node, layers: &Layers) -> Option<String> {
 }
 
 /// A value without members on one line; quoted where YAML would take it for something else.
-fn scalar(value: &Value) -> String {
+pub(super) fn scalar(value: &Value) -> String {
     match value {
         Value::Null => "null".into(),
         Value::Bool(value) => value.to_string(),

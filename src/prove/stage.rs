@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::check::Check;
 use crate::engine::{RunOptions, Selected, run};
 use crate::local::{Local, LocalError};
-use crate::model::{Need, Outcome, RunFacts};
+use crate::model::{Need, Outcome, Repetition, RunFacts};
 use crate::profile::{LoadRequest, Profile};
 use crate::reference::{Conduct, DatabaseError, Databases, Filter, Policy, Setting};
 use crate::target::Target;
@@ -176,6 +176,7 @@ impl Stage {
             tool_version: env!("CARGO_PKG_VERSION"),
             planned: checks.iter().map(|check| check.id).collect(),
             not_selected: 0,
+            repetition: Repetition::default(),
         });
         let profile = Arc::new(self.profile.clone());
         let target = match Target::new(profile, Arc::clone(&self.contract), facts.id.clone(), facts.seed) {

@@ -7,12 +7,12 @@ use std::time::{Duration, SystemTime};
 
 use indicatif::ProgressDrawTarget;
 
-use super::terminal::{Look, Terminal, Verbosity, closing, summary};
+use super::terminal::{Ending, Look, Terminal, Verbosity, closing, summary};
 use super::{html, json, junit, markdown};
 use crate::model::{
     Blame, CheckId, Conforms, ConnectionId, Deviation, Direction, Effect, Entry, Event, Evidence, ExitCode, Finding,
-    Gate, Head, Inconclusive, Level, Need, NotVerified, Observation, Outcome, Priority, Record, RunFacts, RunResult,
-    Sink, Totals, Verdict,
+    Gate, Head, Inconclusive, Level, Need, NotVerified, Observation, Outcome, Priority, Record, Repetition, RunFacts,
+    RunResult, Sink, Totals, Trace, Verdict,
 };
 
 const LOOK: Look = Look { color: false, width: 100, verbosity: Verbosity::Normal };
@@ -35,6 +35,9 @@ fn outcome(id: &'static str, title: &'static str, requirement: &'static str, ver
         flaky: false,
         known: false,
         duration: Duration::from_millis(1_118),
+        claims: Vec::new(),
+        trace: Trace::default(),
+        history: Arc::default(),
     }
 }
 
@@ -101,8 +104,9 @@ fn accepted(id: &'static str) -> Deviation {
                 entry("format/every-frame-fits", 1_271, Direction::Received, Record::Ended("closed".into())),
                 entry(id, 1_272, Direction::Sent, Record::Note("control: the same token before".into())),
             ],
-            facts: vec!["urls.websocket: wss://api.example.test/ws (staging.yaml:7)".into()],
+            facts: vec!["3 of 4 refusals deviate".into()],
         },
+        window: None,
     }
 }
 
@@ -126,6 +130,7 @@ fn header_missing() -> Deviation {
             entries: vec![entry(id, 10, Direction::Sent, request), entry(id, 35, Direction::Received, response)],
             facts: Vec::new(),
         },
+        window: None,
     }
 }
 
@@ -196,6 +201,13 @@ pub(super) fn run() -> RunResult {
         ),
     ];
     outcomes[0].required = true;
+    for told in &mut outcomes {
+        let Some(evidence) = told.verdict.evidence() else { continue };
+        told.history = Arc::new(evidence.entries.clone());
+        told.trace = Trace::of(evidence, &told.history);
+    }
+    outcomes[1].claims = vec!["credentials.bypass_key at profiles/staging.yaml:14 («secret»)".into()];
+    outcomes[4].claims = vec!["urls.auth at built-in staging.yaml:8 (https://auth.example.test)".into()];
     outcomes[3].attempts = 2;
     outcomes[3].flaky = true;
     outcomes[4].level = Level::Should;
@@ -221,6 +233,10 @@ pub(super) fn run() -> RunResult {
         tool_version: "0.1.0",
         planned: outcomes.iter().map(|outcome| outcome.id).collect(),
         not_selected: 98,
+        repetition: Repetition {
+            sets: vec!["limits.check_s=60".into()],
+            curl: vec!["--cacert".into(), "it's mine.pem".into()],
+        },
     };
     RunResult {
         totals: Totals::of(outcomes.iter().map(AsRef::as_ref), facts.not_selected),
@@ -231,6 +247,7 @@ pub(super) fn run() -> RunResult {
         interrupted: false,
         not_ready: None,
         remarks: vec!["2 of 10 users".into()],
+        gate: Vec::new(),
     }
 }
 
@@ -307,9 +324,11 @@ fn terminal_verbose_and_interrupted() {
 
 #[test]
 fn colours_change_nothing_but_colours() {
-    let colored = summary(&run(), &Look { color: true, ..LOOK });
+    let result = run();
+    let ending = Ending::of(&result);
+    let colored = summary(&ending, &Look { color: true, ..LOOK });
     assert!(colored.contains("\u{1b}["));
-    assert_eq!(anstream::adapter::strip_str(&colored).to_string(), summary(&run(), &LOOK));
+    assert_eq!(anstream::adapter::strip_str(&colored).to_string(), summary(&ending, &LOOK));
 }
 
 #[test]
@@ -324,12 +343,35 @@ fn json_read_back_is_what_was_written() {
     for (check, outcome) in document.checks.iter().zip(&run().outcomes) {
         let recalled = check.recall(outcome.id, outcome.title, outcome.requirement);
         assert_eq!(recalled.is_none(), matches!(outcome.verdict, Verdict::Conforms(_)));
+        let result = run();
+        let again = super::text::Again::of(&result.facts);
         for depth in [super::text::Depth::BRIEF, super::text::Depth::WHOLE] {
-            let account =
-                |outcome: &Outcome| super::text::Account::of(outcome, "staging", 7, depth).map(|told| told.fields);
+            // The excerpt's entries are told as the check's own, so evidence is compared without names.
+            let account = |outcome: &Outcome| {
+                super::text::Account::of(outcome, again, depth).map(|told| (told.fields, told.commands))
+            };
             assert_eq!(recalled.as_ref().and_then(account), account(outcome));
         }
     }
+    let (rows, result) = (document.rows(), run());
+    let live = super::group::rows(result.outcomes.iter().map(AsRef::as_ref));
+    let counts = |rows: &[super::group::Row]| -> Vec<_> {
+        let count = |row: &super::group::Row| {
+            let totals = row.totals;
+            (
+                row.scenario,
+                row.time,
+                totals.conforms,
+                totals.deviates,
+                totals.warnings,
+                totals.not_verified,
+                totals.inconclusive,
+            )
+        };
+        rows.iter().map(count).collect()
+    };
+    assert_eq!(counts(&rows), counts(&live));
+    assert_eq!(document.totals(), result.totals);
 }
 
 #[test]

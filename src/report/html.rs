@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::group::{Block, Kind, blocks, reasons, rows};
-use super::text::{Account, Depth, Field, REFERENCE, exit, headline, interruption, plural, run_facts, span};
+use super::text::{Account, Again, Depth, Field, REFERENCE, exit, headline, interruption, plural, run_facts, span};
 use crate::model::{CheckId, ExitCode, Outcome, RunResult};
 
 const STYLE: &str = include_str!("html.css");
@@ -29,6 +29,9 @@ pub fn render(result: &RunResult) -> String {
         let _ = writeln!(page, "<p class=\"headline bad\">{}</p>", prose(&why));
     }
     let _ = writeln!(page, "<p>{}</p>", escape(&exit(result.exit_code)));
+    for why in &result.gate {
+        let _ = writeln!(page, "<p class=\"bad\">gate: {}</p>", prose(why));
+    }
     push_table(&mut page, result);
     for kind in [Kind::Deviation, Kind::Warning, Kind::Inconclusive] {
         for (index, block) in blocks(outcomes(result), kind).iter().enumerate() {
@@ -84,7 +87,6 @@ fn push_table(page: &mut String, result: &RunResult) {
 
 fn push_block(page: &mut String, block: &Block<'_>, kind: Kind, result: &RunResult) {
     let first = block.first;
-    let facts = &result.facts;
     let _ = writeln!(
         page,
         "<section id=\"{id}\">\n<h3><span class=\"{word}\">{word}</span> <code>{id}</code> {title} <small>{level} · {priority}</small></h3>",
@@ -94,7 +96,7 @@ fn push_block(page: &mut String, block: &Block<'_>, kind: Kind, result: &RunResu
         level = first.level,
         priority = first.priority,
     );
-    if let Some(account) = Account::of(first, &facts.profile_argument, facts.seed, Depth::AMPLE) {
+    if let Some(account) = Account::of(first, Again::of(&result.facts), Depth::AMPLE) {
         page.push_str("<dl>\n");
         for Field { label, lines } in &account.fields {
             let told: Vec<String> = lines.iter().map(|line| prose(line)).collect();

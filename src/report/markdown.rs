@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::group::{Kind, blocks, reasons, rows};
-use super::text::{Account, Depth, REFERENCE, exit, headline, interruption, plural, run_facts, span};
+use super::text::{Account, Again, Depth, REFERENCE, exit, headline, interruption, plural, run_facts, span};
 use crate::model::{CheckId, Outcome, RunResult};
 
 /// The report of a run.
@@ -19,6 +19,9 @@ pub fn render(result: &RunResult) -> String {
         let _ = writeln!(out, "**{}**\n", prose(&why));
     }
     let _ = writeln!(out, "{}\n", exit(result.exit_code));
+    for why in &result.gate {
+        let _ = writeln!(out, "**gate: {}**\n", prose(why));
+    }
     push_blocks(&mut out, Kind::Deviation, result);
     let reasons = reasons(outcomes());
     if !reasons.is_empty() {
@@ -58,14 +61,13 @@ pub fn render(result: &RunResult) -> String {
 }
 
 fn push_blocks(out: &mut String, kind: Kind, result: &RunResult) {
-    let facts = &result.facts;
     for (index, block) in blocks(result.outcomes.iter().map(AsRef::as_ref), kind).iter().enumerate() {
         if index == 0 {
             let _ = writeln!(out, "## {}\n", kind.heading());
         }
         let first = block.first;
         let _ = writeln!(out, "### `{}` {}\n", first.id, prose(first.title));
-        if let Some(account) = Account::of(first, &facts.profile_argument, facts.seed, Depth::BRIEF) {
+        if let Some(account) = Account::of(first, Again::of(&result.facts), Depth::BRIEF) {
             out.push_str(&fenced(&account.text()));
         }
         if !block.also.is_empty() {

@@ -3,6 +3,7 @@
 //! [`terminal::Terminal`] listens while the run goes on; the others are pure functions from a
 //! [`RunResult`](crate::model::RunResult) to text, and [`files`] writes them.
 
+pub mod ci;
 pub mod files;
 pub mod group;
 pub mod html;

@@ -66,6 +66,7 @@ impl<'t> Http<'t> {
             body: None,
             fresh: false,
             broken: false,
+            may_be_throttled: false,
             deadline: self.target.profile().limits.request,
             refused: None,
         }
@@ -86,6 +87,7 @@ pub struct Call<'t> {
     body: Option<Vec<u8>>,
     fresh: bool,
     broken: bool,
+    may_be_throttled: bool,
     deadline: Duration,
     refused: Option<(FaultKind, String)>,
 }
@@ -146,6 +148,12 @@ impl Call<'_> {
     /// Broken on purpose: run-wide judges leave the exchange out.
     pub const fn broken(mut self) -> Self {
         self.broken = true;
+        self
+    }
+
+    /// 429 is an answer to it, and not a request to slow down.
+    pub const fn may_be_throttled(mut self) -> Self {
+        self.may_be_throttled = true;
         self
     }
 
@@ -246,7 +254,8 @@ impl Call<'_> {
             _ => None,
         };
         learn_answer(json.iter().chain(&logical), &headers, target);
-        let between = intermediary::of_answer(target, line, status, &headers, &text);
+        let between = intermediary::of_answer(target, line, status, &headers, &text)
+            .filter(|(kind, _)| !(self.may_be_throttled && *kind == FaultKind::Throttled));
         if between.is_some() {
             // It is not the service that speaks: run-wide judges leave it out.
             line.mark_broken();

@@ -98,8 +98,14 @@ impl Target {
             Some(login) => login,
             None => {
                 let token = |kind, secret: &crate::profile::Secret| Token::new(self.redactor(), kind, secret.expose());
+                let access = token(SecretKind::AccessToken, &pair.access);
+                if access.text_claim("sub").is_none() {
+                    let cause = format!("`credentials.tokens.{user}.access` is no JSON Web Token with a `sub`");
+                    let what = joined(&cause, "put an access token there as the auth service issues it");
+                    return Err(Inconclusive::new(Blame::Credentials, what).into());
+                }
                 let refresh = pair.refresh.as_ref().map(|refresh| token(SecretKind::RefreshToken, refresh));
-                let login = self.login_of(token(SecretKind::AccessToken, &pair.access), refresh, None, None, None)?;
+                let login = self.login_of(access, refresh, None, None, None)?;
                 self.logins().given().insert(user, login.clone());
                 login
             }

@@ -384,11 +384,14 @@ impl Target {
         let check = line.recorder().check();
         let trace = digest(&SHA256, format!("{}/{check}", self.transcript.run()).as_bytes());
         let trace = assemble::hex(&trace.as_ref()[..16]);
-        let mut headers = vec![
-            ("User-Agent".to_owned(), concat!("netra-check/", env!("CARGO_PKG_VERSION")).to_owned()),
-            ("X-Netra-Check".to_owned(), format!("{}/{check}", self.transcript.run())),
-            ("traceparent".to_owned(), format!("00-{trace}-{:016x}-01", line.connection().0)),
-        ];
+        let mut headers = Vec::new();
+        if self.profile.correlation {
+            headers.extend([
+                ("User-Agent".to_owned(), concat!("netra-check/", env!("CARGO_PKG_VERSION")).to_owned()),
+                ("X-Netra-Check".to_owned(), format!("{}/{check}", self.transcript.run())),
+                ("traceparent".to_owned(), format!("00-{trace}-{:016x}-01", line.connection().0)),
+            ]);
+        }
         if self.is_known(url) {
             headers.extend(self.profile.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())));
         }

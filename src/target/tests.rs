@@ -14,7 +14,7 @@ use url::Url;
 
 use super::frame::{Decoder, RawFrame, opcode};
 use super::*;
-use crate::model::{CheckId, Direction, Record, Stop};
+use crate::model::{CheckId, Direction, GateRules, Record, Stop};
 use crate::profile::*;
 use crate::wire::{Kind, Message};
 
@@ -98,7 +98,9 @@ fn profile(port: u16) -> Profile {
             backend_database: None,
         },
         browser: None,
-        gate: GateSettings { required: Vec::new(), strict: false, origin_should: false },
+        gate: GateSettings { required: Vec::new(), rules: GateRules::default(), origin_should: false },
+        correlation: true,
+        places: Places::default(),
     }
 }
 
@@ -394,6 +396,33 @@ async fn faults_name_whose_doing_they_are() {
     let refused = target.http(&recorder).call(Endpoint::Me).send().await.unwrap_err();
     assert_eq!((refused.kind, refused.origin), (FaultKind::Refused, Origin::Auth));
     assert!(matches!(Stop::from(refused), Stop::Inconclusive(why) if why.evidence.entries.len() == 2));
+}
+
+#[tokio::test]
+async fn without_correlation_nothing_names_the_checker() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let known = profile(listener.local_addr().unwrap().port());
+    let target = target_of(Profile { correlation: false, ..known });
+    let recorder = target.transcript().recorder(CHECK);
+    let serve = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let (call, _) = request(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").await.unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let (upgrade, _) = request(&mut stream).await;
+        call + &upgrade
+    };
+    let ask = async {
+        target.http(&recorder).at(Origin::Auth, "GET", "/any").send().await.unwrap();
+        // Its connection ends without an answer, which is not what is judged here.
+        let _ = target.upgrade(&recorder).open().await;
+    };
+    let (heads, ()) = tokio::join!(serve, ask);
+    let heads = heads.to_lowercase();
+    assert_eq!(heads.matches("x-access: identity-aware").count(), 2, "{heads}");
+    for name in ["user-agent", "x-netra-check", "traceparent"] {
+        assert!(!heads.contains(name), "{heads}");
+    }
 }
 
 #[tokio::test]

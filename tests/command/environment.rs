@@ -13,7 +13,10 @@ use tempfile::TempDir;
 /// The binary in an empty directory, without the caller's variables.
 pub(crate) fn netra_check() -> Command {
     let mut command = Command::cargo_bin("netra-check").unwrap();
-    command.env_remove("NETRA_CHECK_PROFILE").env_remove("NO_COLOR").env_remove("CI").current_dir(std::env::temp_dir());
+    for variable in ["NETRA_CHECK_PROFILE", "NO_COLOR", "CI", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITLAB_CI"] {
+        command.env_remove(variable);
+    }
+    command.current_dir(std::env::temp_dir());
     command
 }
 
@@ -86,7 +89,8 @@ pub(crate) fn scrubbed(text: &str) -> String {
         (r"\+ *\d+(\.\d+)?", "+TIME"),
         (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIMESTAMP"),
         (r"X-Netra-Check: [^\s/]+/", "X-Netra-Check: RUN/"),
-        (r"traceparent: \S+", "traceparent: TRACE"),
+        (r"traceparent: [0-9a-f-]+", "traceparent: TRACE"),
+        (r"server time  .*", "server time  TIMESTAMP"),
         (r"(?m)[Dd]ate: .*$", "Date: DATE"),
         (r"(Sec-W|sec-w)eb(S|s)ocket-(Key|Accept|key|accept): \S+", "Sec-WebSocket-$3: KEY"),
         (r"netra-check-[0-9a-f]+-[0-9a-f]{4}-", "netra-check-RUN-"),

@@ -1,13 +1,16 @@
 //! What a user of the command line sees: output, files, exit codes.
 
 mod between;
+mod ci;
 mod connection;
 mod environment;
+mod gate;
 mod hostile;
 mod manners;
 mod ready;
 mod reports;
 mod served;
+mod show;
 mod terminator;
 
 use std::borrow::BorrowMut;
@@ -66,6 +69,40 @@ fn a_deviation_tells_everything() {
         output(environment.run(&["--seed", "7", "handshake/missing-token-refused", "handshake/valid-token-accepted"]));
     assert_eq!(code, 1);
     assert_snapshot!(scrubbed(&out));
+}
+
+/// The lines of the profile that a run of one check points at.
+fn claims(environment: &Environment, args: &[&str]) -> Vec<String> {
+    let (_, out, _) = output(environment.run(args));
+    let fields = out.lines().skip_while(|line| !line.starts_with("  profile "));
+    let lines = fields.take_while(|line| line.starts_with("  profile ") || line.starts_with("               "));
+    lines.map(|line| scrubbed(line.trim_start_matches("  profile").trim())).collect()
+}
+
+#[test]
+fn a_deviation_points_at_the_line_of_the_profile_on_which_it_rests() {
+    let own = |environment: &Environment| std::fs::read_to_string(environment.path("target.yaml")).unwrap();
+    let default = include_str!("../../profiles/default.yaml");
+    let line = |text: &str, key: &str| text.lines().position(|line| line.trim().starts_with(key)).unwrap() + 1;
+
+    let expired = Environment::start(&["accept-expired"]);
+    let check = "handshake/expired-token-refused";
+    let place = format!("target.yaml:{}", line(&own(&expired), "bypass_key:"));
+    assert_eq!(claims(&expired, &[check]), [format!("credentials.bypass_key at {place} («secret»)")]);
+
+    let silent = Environment::start(&["accept-then-hang"]);
+    let place = format!("built-in default.yaml:{}", line(default, "reply_s:"));
+    assert_eq!(claims(&silent, &["handshake/valid-token-accepted"]), [format!("thresholds.reply_s at {place} (2)")]);
+
+    let set = claims(&silent, &["--set=thresholds.reply_s=0.5", "handshake/valid-token-accepted"]);
+    assert_eq!(set, ["thresholds.reply_s at --set (0.5)"]);
+
+    let html = Environment::start(&["html-error-page"]);
+    let place = format!("target.yaml:{}", line(&own(&html), "auth: http"));
+    assert_eq!(
+        claims(&html, &["format/http-errors-structured"]),
+        [format!("urls.auth at {place} (http://127.0.0.1:PORT)")]
+    );
 }
 
 #[test]

@@ -92,6 +92,43 @@ fn an_interrupt_leaves_valid_reports() {
 }
 
 #[test]
+#[ignore = "needs curl; .ci/run runs it"]
+fn the_curl_line_works_as_it_is_pasted() {
+    let environment = Environment::with(&["verify-refuses-own-tokens"], true);
+    let check = "independence/issued-tokens-verifiable-offline-or-by-api";
+    let output = environment.run(&["--out", "report", "--set=headers.X-Gate=open-sesame", check]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
+    let evidence = fs::read_to_string(environment.path("report/evidence").join(format!("{check}.txt"))).unwrap();
+    let line = evidence.lines().find_map(|line| line.strip_prefix("curl  ")).unwrap().trim_start();
+    for part in ["--cacert ", r#"-H "X-Gate: $HEADER""#, "$TOKEN"] {
+        assert!(line.contains(part), "no `{part}` in: {line}");
+    }
+    let pasted = Command::new("sh")
+        .args(["-c", line])
+        .env("TOKEN", "any-token")
+        .env("HEADER", "open-sesame")
+        .current_dir(environment.path(""))
+        .output()
+        .unwrap();
+    let answer = String::from_utf8(pasted.stdout).unwrap();
+    assert!(pasted.status.success(), "{line}\n{}", String::from_utf8_lossy(&pasted.stderr));
+    let status = answer.split(' ').nth(1).unwrap();
+    assert!(evidence.contains(&format!("← HTTP {status}\n")), "{line}\n{answer}\n{evidence}");
+}
+
+#[test]
+fn a_run_is_repeated_with_what_was_set_and_without_its_secrets() {
+    let environment = Environment::start(&["accept-anonymous"]);
+    let sets = ["--set=limits.check_s=20", "--set=service.secret=hush-hush-hush", "--min-checks=1"];
+    let check = "handshake/missing-token-refused";
+    let output = environment.run(&[&sets[..], &["--seed", "7", check]].concat()).output().unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
+    let again = out.lines().find_map(|line| line.trim().strip_prefix("again ")).unwrap().trim();
+    let set = "--set limits.check_s=20 --set 'service.secret=…'";
+    assert_eq!(again, format!("netra-check run {check} --profile target.yaml {set} --seed 7 --wire"));
+}
+
+#[test]
 fn every_report_of_a_run_is_written_and_read_back() {
     let environment = Environment::start(&["accept-expired"]);
     let output = environment.run(&["--out", "report", "handshake"]).output().unwrap();

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use netra_check::engine::{RunOptions, Selected, run};
 use netra_check::local::Local;
-use netra_check::model::{RunFacts, Verdict};
+use netra_check::model::{Repetition, RunFacts, Verdict};
 use netra_check::profile::{LoadRequest, load};
 use netra_check::reference::{Conduct, Policy};
 use netra_check::scenarios::registry;
@@ -44,6 +44,7 @@ fn the_checks_conform_on_a_contract_of_other_names() {
         tool_version: "0",
         planned: checks.iter().map(|check| check.id).collect(),
         not_selected: 0,
+        repetition: Repetition::default(),
     });
     let result = tokio::runtime::Runtime::new().unwrap().block_on(async {
         let options = RunOptions {

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use netra_check::check::Check;
 use netra_check::engine::{RunOptions, Selected, run};
 use netra_check::local::Local;
-use netra_check::model::{Entry, RunFacts, RunResult};
+use netra_check::model::{Entry, Repetition, RunFacts, RunResult};
 use netra_check::profile::{LoadRequest, Profile, load};
 use netra_check::reference::{Conduct, Policy};
 use netra_check::target::Target;
@@ -75,6 +75,7 @@ impl Environment {
             tool_version: "0",
             planned: checks.iter().map(|check| check.id).collect(),
             not_selected: 0,
+            repetition: Repetition::default(),
         });
         let profile = Arc::new(self.profile.clone());
         let target = Target::new(profile, Arc::clone(&self.contract), "1-manners", 1).unwrap();

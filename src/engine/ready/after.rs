@@ -77,7 +77,7 @@ impl After {
 }
 
 fn undecided(rollout: &str, deviation: &Deviation) -> Inconclusive {
-    let Deviation { finding, step, expected, seen, evidence } = deviation;
+    let Deviation { finding, step, expected, seen, evidence, .. } = deviation;
     let what = format!("rollout: the revision changed during the run, {rollout}");
     let mut evidence = evidence.clone();
     let expected = expected.join(" or ");

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile, TempDir};
 
-use super::text::{Account, Depth};
+use super::text::{Account, Again, Depth, transcript};
 use super::{html, json, junit, markdown};
-use crate::model::{ExitCode, Outcome, RunResult, Verdict};
+use crate::model::{CheckId, Evidence, ExitCode, Outcome, RunResult, Verdict};
 
 /// Where the user wants which report.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +24,9 @@ pub struct Places {
     pub html: Option<PathBuf>,
     /// Markdown alone.
     pub markdown: Option<PathBuf>,
+    /// Where the directory of all of them is for a reader of the JUnit report that follows
+    /// attachments; the evidence is then attached.
+    pub attachments: Option<PathBuf>,
 }
 
 /// One kind of report.
@@ -37,12 +40,20 @@ struct Format {
 }
 
 const JUNIT: Format = Format { name: "JUnit report", file: "junit.xml", render: junit::render };
-const JSON: Format = Format { name: "JSON report", file: "report.json", render: json::render };
+const JSON: Format = Format { name: "JSON report", file: JSON_FILE, render: json::render };
 const HTML: Format = Format { name: "HTML report", file: "report.html", render: html::render };
 const MARKDOWN: Format = Format { name: "Markdown summary", file: "summary.md", render: markdown::render };
 
+/// Name of the JSON report in the directory of all reports.
+pub const JSON_FILE: &str = "report.json";
+
 /// Directory of the transcripts below the directory of all reports.
 const EVIDENCE: &str = "evidence";
+
+/// Place of a check's transcript below the directory of all reports.
+pub fn evidence_file(check: CheckId) -> PathBuf {
+    [EVIDENCE, check.scenario().slug(), &format!("{}.txt", check.fact())].iter().collect()
+}
 
 /// Why a report is not there; exit code [`ExitCode::Report`].
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +86,7 @@ pub enum ReportError {
 pub struct Files {
     reports: Vec<(Format, PathBuf, NamedTempFile)>,
     evidence: Option<(PathBuf, TempDir)>,
+    attachments: Option<PathBuf>,
 }
 
 /// What became of the reports.
@@ -125,7 +137,7 @@ impl Files {
             let aside = aside(&path).map_err(at(format.name, &path))?;
             reports.push((format, path, aside));
         }
-        Ok(Self { reports, evidence })
+        Ok(Self { reports, evidence, attachments: places.attachments.clone() })
     }
 
     /// Writes every report. `leak` names a secret of the run that a text contains, if it does.
@@ -135,7 +147,11 @@ impl Files {
     pub fn write(self, result: &RunResult, leak: &dyn Fn(&str) -> Option<String>) -> Written {
         let mut written = Written::default();
         for (format, path, aside) in self.reports {
-            let done = place(&path, aside, format.name, &(format.render)(result), leak);
+            let text = match &self.attachments {
+                Some(directory) if format.file == JUNIT.file => junit::render_attached(result, directory),
+                _ => (format.render)(result),
+            };
+            let done = place(&path, aside, format.name, &text, leak);
             if done.is_err() {
                 let _ = fs::remove_file(&path);
             }
@@ -149,6 +165,18 @@ impl Files {
         }
         written
     }
+}
+
+/// Adds `text` to a file that others write, too.
+///
+/// # Errors
+/// The file cannot be written, or `text` holds a secret; then nothing is written.
+pub fn append(path: &Path, report: &str, text: &str, leak: &dyn Fn(&str) -> Option<String>) -> Result<(), ReportError> {
+    if let Some(secret) = leak(text).or_else(|| leak(&unescaped(text))) {
+        return Err(ReportError::Leak { report: report.into(), secret });
+    }
+    let file = fs::OpenOptions::new().create(true).append(true).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(at(report, path))
 }
 
 /// Names report and place in an error of the system.
@@ -250,14 +278,23 @@ fn write_transcript(
     if !matches!(outcome.verdict, Verdict::Deviates(_) | Verdict::Inconclusive(_)) {
         return Ok(());
     }
-    let facts = &result.facts;
-    let Some(account) = Account::of(outcome, &facts.profile_argument, facts.seed, Depth::WHOLE) else { return Ok(()) };
+    let Some(account) = Account::of(outcome, Again::of(&result.facts), Depth::WHOLE) else { return Ok(()) };
     let report = format!("evidence of {}", outcome.id);
-    let directory = directory.join(outcome.id.scenario().slug());
-    let path = directory.join(format!("{}.txt", outcome.id.fact()));
-    fs::create_dir_all(&directory).map_err(at(&report, &directory))?;
+    let below = evidence_file(outcome.id);
+    let path = directory.join(below.strip_prefix(EVIDENCE).unwrap_or(&below));
+    let directory = path.parent().unwrap_or(directory);
+    fs::create_dir_all(directory).map_err(at(&report, directory))?;
     let aside = aside(&path).map_err(at(&report, &path))?;
-    place(&path, aside, &report, &format!("{} {}\n\n{}", outcome.id, outcome.title, account.text()), leak)
+    let mut text = format!("{} {}\n\n{}", outcome.id, outcome.title, account.text());
+    if !outcome.history.is_empty() {
+        let whole = Evidence { entries: outcome.history.to_vec(), facts: Vec::new() };
+        text.push_str("\nEverything that was said on its behalf, first to last:\n\n");
+        for line in transcript(&whole, outcome.id, Depth::WHOLE) {
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+    }
+    place(&path, aside, &report, &text, leak)
 }
 
 #[cfg(test)]

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Check, Document, Entry, Evidence, NotReady, Record, Run, Totals, VERSION};
+use super::{Check, Document, Entry, Evidence, NotReady, Record, Run, Totals, Trace, VERSION};
 use crate::model::{
     self, Blame, CheckId, ConnectionId, Deviation, Direction, Finding, Head, Inconclusive, NotVerified,
 };
-use crate::model::{Level, Outcome, Priority, RunResult, Verdict};
+use crate::model::{Level, Outcome, Priority, RunResult, Scenario, Verdict};
+use crate::report::group::Row;
 use crate::report::text::{started, target};
 
 impl Document {
@@ -21,13 +22,16 @@ impl Document {
                 id: facts.id.clone(),
                 target: target(facts).into(),
                 profile: facts.profile.clone(),
+                profile_argument: facts.profile_argument.clone(),
+                sets: facts.repetition.sets.clone(),
+                curl: facts.repetition.curl.clone(),
                 contract: facts.contract.clone(),
                 hosts: facts.hosts.clone(),
                 tool_version: facts.tool_version.into(),
                 seed: facts.seed,
                 selection: facts.selection.clone(),
                 started: started(facts),
-                duration_s: thousandths(result.duration.as_secs_f64()),
+                duration_s: result.duration.as_millis() as f64 / 1_000.0,
                 revision: facts.revision.clone(),
                 exit_code: result.exit_code.code(),
                 interrupted: result.interrupted,
@@ -41,6 +45,7 @@ impl Document {
                 }),
                 planned: facts.planned.len(),
                 remarks: result.remarks.clone(),
+                gate: result.gate.clone(),
             },
             totals: Totals {
                 conforms: totals.conforms,
@@ -75,6 +80,8 @@ impl Check {
             expected: None,
             seen: None,
             step: None,
+            profile: outcome.claims.clone(),
+            trace: Some(Trace::from(&outcome.trace)).filter(|trace| *trace != Trace::default()),
             evidence: None,
             observations: 0,
             attempts: outcome.attempts,
@@ -94,6 +101,7 @@ impl Check {
             Verdict::NotVerified(reason) => check.reason = Some(reason.to_string()),
             Verdict::Inconclusive(inconclusive) => {
                 check.reason = Some(inconclusive.what.clone());
+                check.step = Some(inconclusive.step.clone()).filter(|step| !step.is_empty());
                 check.blame = Some(inconclusive.blame.slug().into());
                 check.evidence = Some(Evidence::from(&inconclusive.evidence));
             }
@@ -104,6 +112,20 @@ impl Check {
 
 fn thousandths(value: f64) -> f64 {
     (value * 1_000.0).round() / 1_000.0
+}
+
+impl From<&model::Trace> for Trace {
+    fn from(trace: &model::Trace) -> Self {
+        let model::Trace { sent, returned, server_time } = trace.clone();
+        Self { sent, returned, server_time }
+    }
+}
+
+impl From<Trace> for model::Trace {
+    fn from(trace: Trace) -> Self {
+        let Trace { sent, returned, server_time } = trace;
+        Self { sent, returned, server_time }
+    }
 }
 
 impl From<&model::Evidence> for Evidence {
@@ -140,6 +162,52 @@ impl From<&model::Record> for Record {
     }
 }
 
+impl Document {
+    /// Its counts.
+    pub fn totals(&self) -> model::Totals {
+        let Totals { conforms, deviates, warnings, not_verified, inconclusive, not_selected, flaky, known } =
+            self.totals;
+        model::Totals { conforms, deviates, warnings, not_verified, inconclusive, not_selected, flaky, known }
+    }
+
+    /// A row a scenario, from what each check says of itself.
+    pub fn rows(&self) -> Vec<Row> {
+        let row = |scenario: Scenario| {
+            let own: Vec<&Check> = self.checks.iter().filter(|check| check.scenario == scenario.slug()).collect();
+            let count = |verdict: &str, gates: Option<bool>| {
+                let is = |check: &&&Check| check.verdict == verdict && gates.is_none_or(|gates| check.gates == gates);
+                own.iter().filter(is).count()
+            };
+            let totals = model::Totals {
+                conforms: count("conforms", None),
+                deviates: count("deviates", Some(true)),
+                warnings: count("deviates", Some(false)),
+                not_verified: count("not_verified", None),
+                inconclusive: count("inconclusive", None),
+                ..model::Totals::default()
+            };
+            let time = own.iter().map(|check| Duration::from_millis(check.duration_ms)).sum();
+            (!own.is_empty()).then(|| Row { scenario, priority: scenario.priority(), totals, time })
+        };
+        Scenario::ALL.into_iter().filter_map(row).collect()
+    }
+}
+
+impl NotReady {
+    /// The step that failed, without its transcript; none for words that this version does not know.
+    pub fn recall(&self) -> Option<model::NotReady> {
+        Some(model::NotReady {
+            step: model::NotReady::STEPS.into_iter().find(|step| *step == self.step)?,
+            subject: self.subject.clone(),
+            expected: self.expected.clone(),
+            seen: self.seen.clone(),
+            next: self.next.clone(),
+            blame: Blame::ALL.into_iter().find(|blame| blame.slug() == self.blame)?,
+            evidence: model::Evidence::default(),
+        })
+    }
+}
+
 impl Check {
     /// The outcome as it was, for the check that is registered as `id` today. None for a check that
     /// conforms (a proof cannot be read from a file) and for words that this version does not know.
@@ -153,11 +221,12 @@ impl Check {
                 expected: self.expected.clone().unwrap_or_default(),
                 seen: text(&self.seen),
                 evidence: evidence(),
+                window: None,
             })),
             "inconclusive" => {
-                let blames = [Blame::Target, Blame::Environment, Blame::Credentials, Blame::Throttled, Blame::Harness];
-                let blame = blames.into_iter().find(|blame| Some(blame.slug()) == self.blame.as_deref())?;
-                Verdict::Inconclusive(Arc::new(Inconclusive::new(blame, text(&self.reason)).with(evidence())))
+                let blame = Blame::ALL.into_iter().find(|blame| Some(blame.slug()) == self.blame.as_deref())?;
+                let inconclusive = Inconclusive::new(blame, text(&self.reason)).at(text(&self.step));
+                Verdict::Inconclusive(Arc::new(inconclusive.with(evidence())))
             }
             // The variant whose words are its own: those of the report.
             "not_verified" => Verdict::NotVerified(NotVerified::NotProvoked(text(&self.reason))),
@@ -176,6 +245,10 @@ impl Check {
             flaky: self.flaky,
             known: self.known,
             duration: Duration::from_millis(self.duration_ms),
+            claims: self.profile.clone(),
+            trace: self.trace.clone().map(model::Trace::from).unwrap_or_default(),
+            // The report has the excerpt alone; `evidence/` has all of it.
+            history: Arc::default(),
         })
     }
 }

@@ -34,6 +34,15 @@ pub struct Run {
     pub target: String,
     /// Name of the profile.
     pub profile: String,
+    /// The profile as the user named it: a name or a path.
+    #[serde(default)]
+    pub profile_argument: String,
+    /// The `--set KEY=VALUE` of the command line, secrets blanked out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sets: Vec<String>,
+    /// Options by which curl reaches the target.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub curl: Vec<String>,
     /// Name of the contract.
     pub contract: String,
     /// Hosts that were asked.
@@ -66,6 +75,9 @@ pub struct Run {
     /// What a person should know beside the verdicts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
+    /// Why the gate stays shut where no check's own fields say it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gate: Vec<String>,
 }
 
 /// The step that failed; see [`model::NotReady`].
@@ -131,9 +143,15 @@ pub struct Check {
     /// Of a deviation: what was there instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<String>,
-    /// Of a deviation: what was tried.
+    /// What was tried when it happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
+    /// The lines of the profile on which the verdict rests: `KEY at PLACE (VALUE)`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub profile: Vec<String>,
+    /// What finds the decisive exchange in the target's logs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
     /// The transcript around it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
@@ -148,6 +166,20 @@ pub struct Check {
     pub known: bool,
     /// Milliseconds from its first action to its last.
     pub duration_ms: u64,
+}
+
+/// What finds an exchange in the target's logs; see [`model::Trace`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trace {
+    /// The `traceparent` that was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<String>,
+    /// Header or member and value, as the server returned them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub returned: Vec<(String, String)>,
+    /// The server's clock, as it wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_time: Option<String>,
 }
 
 /// Redacted excerpts of the transcript.

@@ -6,11 +6,14 @@
 
 mod xml;
 
+use std::path::Path;
+
 use junit_report::{Duration, OffsetDateTime, Report, ReportBuilder, TestCase, TestResult, TestSuite};
 
 use self::xml::{attribute, cdata, trim_times};
+use super::files::evidence_file;
 use super::group::{Kind, rows};
-use super::text::{Account, Depth, clip, interruption, run_facts};
+use super::text::{Account, Again, Depth, clip, interruption, run_facts};
 use crate::model::{ExitCode, Outcome, RunFacts, RunResult, Verdict};
 
 /// Octets of text in one case; readers cut or refuse more.
@@ -21,20 +24,39 @@ const MESSAGE_LIMIT: usize = 300;
 
 /// The report of a run.
 pub fn render(result: &RunResult) -> String {
+    report(result, None)
+}
+
+/// The same, for a reader that follows `[[ATTACHMENT|…]]` to the evidence below `directory`.
+pub fn render_attached(result: &RunResult, directory: &Path) -> String {
+    report(result, Some(directory))
+}
+
+fn report(result: &RunResult, attachments: Option<&Path>) -> String {
     let facts = &result.facts;
     let mut report = ReportBuilder::new();
     for row in rows(result.outcomes.iter().map(AsRef::as_ref)) {
         let own = result.outcomes.iter().filter(|outcome| outcome.id.scenario() == row.scenario);
-        let cases = own.map(|outcome| case(outcome, facts)).collect();
+        let cases = own.map(|outcome| case(outcome, facts, attachments)).collect();
         report.add_testsuite(suite(row.scenario.slug(), &format!(": {}", row.scenario.title()), cases, result));
     }
-    if let Some(why) = incomplete(result) {
-        let kind = result.not_ready.as_ref().map_or("harness", |why| why.blame.slug());
-        let mut case =
-            TestCase::error("run/completed The run came to its end", Duration::ZERO, kind, &message_of(&why));
-        case.classname = Some(classname(facts, "run"));
-        set_text(&mut case, &why);
-        report.add_testsuite(suite("run", "", vec![case], result));
+    // Cases of the run itself: a reader that counts red ones must come to the exit code's answer.
+    let kind = result.not_ready.as_ref().map_or("harness", |why| why.blame.slug());
+    let completed = incomplete(result).map(|why| ("run/completed The run came to its end", kind, why));
+    let shut = (result.exit_code == ExitCode::NothingVerified && !result.gate.is_empty())
+        .then(|| ("run/gate The gate's conditions hold", "not-verified", result.gate.join("\n")));
+    let cases: Vec<TestCase> = completed
+        .into_iter()
+        .chain(shut)
+        .map(|(name, kind, why)| {
+            let mut case = TestCase::error(name, Duration::ZERO, kind, &message_of(&why));
+            case.classname = Some(classname(facts, "run"));
+            set_text(&mut case, &why);
+            case
+        })
+        .collect();
+    if !cases.is_empty() {
+        report.add_testsuite(suite("run", "", cases, result));
     }
     write(&report.build())
 }
@@ -66,7 +88,7 @@ fn classname(facts: &RunFacts, scenario: &str) -> String {
 }
 
 /// One check. What does not gate is no failure: a reader's red and the exit code must agree.
-fn case(outcome: &Outcome, facts: &RunFacts) -> TestCase {
+fn case(outcome: &Outcome, facts: &RunFacts, attachments: Option<&Path>) -> TestCase {
     let name = attribute(&format!("{} {}", outcome.id, outcome.title));
     let time = Duration::milliseconds(i64::try_from(outcome.duration.as_millis()).unwrap_or(i64::MAX));
     let mut case = match &outcome.verdict {
@@ -93,13 +115,18 @@ fn case(outcome: &Outcome, facts: &RunFacts) -> TestCase {
         }
         Verdict::Conforms(_) => {}
         Verdict::Deviates(_) | Verdict::Inconclusive(_) => {
-            let account = Account::of(outcome, &facts.profile_argument, facts.seed, Depth::AMPLE)
-                .map(|account| account.text())
-                .unwrap_or_default();
+            let account =
+                Account::of(outcome, Again::of(facts), Depth::AMPLE).map(|account| account.text()).unwrap_or_default();
             if Kind::of(outcome) == Some(Kind::Warning) {
                 case.system_out = Some(text(&format!("warning: a deviation that does not gate\n{account}")));
             } else {
                 set_text(&mut case, &account);
+            }
+            if let Some(directory) = attachments {
+                let file = directory.join(evidence_file(outcome.id));
+                let line = cdata(&format!("[[ATTACHMENT|{}]]", file.display()));
+                let before = case.system_out.take().map_or_else(String::new, |before| format!("{before}\n"));
+                case.system_out = Some(before + &line);
             }
         }
     }

@@ -14,7 +14,7 @@ use super::group::Kind;
 use super::text::{self, REFERENCE, plural, visible};
 use crate::model::{CheckId, Event, ExitCode, NotReady, Outcome, RunFacts, RunResult, Scenario, Sink, Totals, Verdict};
 
-pub use summary::{block, summary};
+pub use summary::{Ending, block, summary};
 
 /// Width where none can be asked for: a log is read on a wide screen.
 const WIDTH_OF_A_LOG: usize = 100;
@@ -217,7 +217,7 @@ impl Terminal {
 
     fn ended(&mut self, result: &RunResult) {
         self.bar.finish_and_clear();
-        let summary = summary(result, &self.look);
+        let summary = summary(&Ending::of(result), &self.look);
         self.print(&summary);
     }
 }

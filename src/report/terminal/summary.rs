@@ -1,13 +1,14 @@
 //! The end of a run: table, blocks, reasons, headline.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
 
 use super::{Look, Verbosity};
-use crate::model::{CheckId, NotReady, Outcome, RunResult};
-use crate::report::group::{Block, Kind, blocks, reasons, rows};
-use crate::report::text::{Account, Depth, Field, headline, interruption, plural, span, visible};
+use crate::model::{CheckId, NotReady, Outcome, RunResult, Totals};
+use crate::report::group::{Block, Kind, Row, blocks, reasons, rows};
+use crate::report::text::{Account, Again, Depth, Field, headline, interruption, plural, span, thousands, visible};
 
 /// Column at which the values of a block begin.
 const COLUMN: usize = 15;
@@ -18,27 +19,70 @@ const REASON_COLUMN: usize = 14;
 /// The table's column of titles, the only one that may be broken into lines.
 const TITLES: usize = 2;
 
+/// So many checks of one cause are named; the reports and `-v` name all.
+const NAMED: usize = 8;
+
 /// Narrower than this, nothing is wrapped: the terminal does it no worse.
 const NARROWEST: usize = 40;
 
+/// What the end of a run tells: of one that has just ended, or of one that is read from its report.
+pub struct Ending<'a> {
+    /// What repeats a check of it.
+    pub again: Again<'a>,
+    /// A row a scenario.
+    pub rows: Vec<Row>,
+    /// At least all outcomes that do not conform, in registry order.
+    pub outcomes: Vec<&'a Outcome>,
+    /// Counts.
+    pub totals: Totals,
+    /// Time from start to end.
+    pub duration: Duration,
+    /// What kept it from beginning, if anything did.
+    pub not_ready: Option<&'a NotReady>,
+    /// What cut it short, if anything did.
+    pub interruption: Option<String>,
+    /// What a person should know beside the verdicts.
+    pub remarks: &'a [String],
+    /// Why the gate stays shut where no block says it.
+    pub gate: &'a [String],
+}
+
+impl<'a> Ending<'a> {
+    /// Of a run that has just ended.
+    pub fn of(result: &'a RunResult) -> Self {
+        let outcomes: Vec<&Outcome> = result.outcomes.iter().map(AsRef::as_ref).collect();
+        Self {
+            again: Again::of(&result.facts),
+            rows: rows(outcomes.iter().copied()),
+            outcomes,
+            totals: result.totals,
+            duration: result.duration,
+            not_ready: result.not_ready.as_deref(),
+            interruption: interruption(result),
+            remarks: &result.remarks,
+            gate: &result.gate,
+        }
+    }
+}
+
 /// Everything from the table to the headline.
-pub fn summary(result: &RunResult, look: &Look) -> String {
-    let outcomes = || result.outcomes.iter().map(AsRef::<Outcome>::as_ref);
+pub fn summary(ending: &Ending<'_>, look: &Look) -> String {
+    let outcomes = || ending.outcomes.iter().copied();
     let quiet = look.verbosity == Verbosity::Quiet;
     let mut out = String::new();
-    if let Some(why) = &result.not_ready {
+    if let Some(why) = ending.not_ready {
         // Of every check there is the same to say: nothing.
-        out.push_str(&not_ready(why, &result.facts.profile_argument, look));
-        let _ = writeln!(out, "{} in {}", look.bold(&headline(&result.totals)), span(result.duration));
+        out.push_str(&not_ready(why, ending.again, look));
+        let _ = writeln!(out, "{} in {}", look.bold(&headline(&ending.totals)), span(ending.duration));
         return out;
     }
-    if !quiet && !result.outcomes.is_empty() {
-        let _ = write!(out, "\n{}\n\n", table(result, look));
+    if !quiet && !ending.rows.is_empty() {
+        let _ = write!(out, "\n{}\n\n", table(&ending.rows, look));
     }
     let kinds: &[Kind] = if quiet { &[Kind::Deviation] } else { &[Kind::Deviation, Kind::Warning, Kind::Inconclusive] };
     for kind in kinds {
         for one in blocks(outcomes(), *kind) {
-            out.push_str(&block(&one, *kind, &result.facts.profile_argument, result.facts.seed, look));
+            out.push_str(&block(&one, *kind, ending.again, look));
             out.push('\n');
         }
     }
@@ -51,28 +95,31 @@ pub fn summary(result: &RunResult, look: &Look) -> String {
             }
             out.push('\n');
         }
-        for remark in &result.remarks {
+        for remark in ending.remarks {
             let _ = writeln!(out, "note: {}", visible(remark));
         }
     }
-    if let Some(why) = interruption(result) {
-        let _ = writeln!(out, "{}", look.bold(&why));
+    for why in ending.gate {
+        let _ = writeln!(out, "gate: {}", visible(why));
     }
-    let _ = writeln!(out, "{} in {}", look.bold(&headline(&result.totals)), span(result.duration));
+    if let Some(why) = &ending.interruption {
+        let _ = writeln!(out, "{}", look.bold(why));
+    }
+    let _ = writeln!(out, "{} in {}", look.bold(&headline(&ending.totals)), span(ending.duration));
     out
 }
 
 /// The step that failed, and how to go on.
-fn not_ready(why: &NotReady, profile: &str, look: &Look) -> String {
+fn not_ready(why: &NotReady, again: Again<'_>, look: &Look) -> String {
     let head = look.verdict(Kind::Inconclusive, "not ready");
     let mut out = format!("\n{head}  {}\n", look.bold(&format!("{} of {}", why.step, visible(&why.subject))));
-    push_account(&mut out, Account::of_not_ready(why, profile, Depth::BRIEF), look);
+    push_account(&mut out, Account::of_not_ready(why, again, Depth::BRIEF), look);
     out.push('\n');
     out
 }
 
 /// One row a scenario.
-fn table(result: &RunResult, look: &Look) -> Table {
+fn table(rows: &[Row], look: &Look) -> Table {
     let line = LineStyle::none().fill('─').junction('─');
     let style = TableStyle::new().top_border(line).header_separator(line).bottom_border(line);
     let mut table = Table::new();
@@ -89,7 +136,7 @@ fn table(result: &RunResult, look: &Look) -> Table {
         "incon-\nclusive",
         "time",
     ]);
-    for row in rows(result.outcomes.iter().map(AsRef::<Outcome>::as_ref)) {
+    for row in rows {
         // A table of noughts hides the few numbers that matter.
         let count = |count: usize| if count == 0 { "·".to_owned() } else { count.to_string() };
         table.add_row([
@@ -118,7 +165,7 @@ fn table(result: &RunResult, look: &Look) -> Table {
 }
 
 /// A cause, its first evidence and who else has it.
-pub fn block(block: &Block<'_>, kind: Kind, profile: &str, seed: u64, look: &Look) -> String {
+pub fn block(block: &Block<'_>, kind: Kind, again: Again<'_>, look: &Look) -> String {
     let first = block.first;
     let mut out = format!(
         "{}  {}  {}\n  {}\n",
@@ -127,10 +174,14 @@ pub fn block(block: &Block<'_>, kind: Kind, profile: &str, seed: u64, look: &Loo
         look.dim(&format!("{} · {}", first.level, first.priority)),
         first.title,
     );
-    let Some(account) = Account::of(first, profile, seed, Depth::BRIEF) else { return out };
+    let Some(account) = Account::of(first, again, Depth::BRIEF) else { return out };
     push_account(&mut out, account, look);
     if !block.also.is_empty() {
-        let also = format!("also in {}: {}", plural(block.also.len(), "check", "checks"), names(&block.also));
+        let shown = if look.verbosity == Verbosity::Verbose { block.also.len() } else { block.also.len().min(NAMED) };
+        let rest = block.also.len() - shown;
+        let rest = if rest == 0 { String::new() } else { format!(", … {} more", thousands(rest)) };
+        let count = plural(block.also.len(), "check", "checks");
+        let also = format!("also in {count}: {}{rest}", names(&block.also[..shown]));
         let lines = wrapped(&also, look.width.saturating_sub(4).max(NARROWEST));
         for (index, line) in lines.iter().enumerate() {
             let _ = writeln!(out, "{}{line}", if index == 0 { "  " } else { "    " });

@@ -1,8 +1,8 @@
 //! A verdict that is no *conforms*, told in full: the fields, the evidence, how to go on.
 
-use super::curl::{curl, quoted};
-use super::{Depth, transcript};
-use crate::model::{CheckId, Evidence, NotReady, Outcome, Verdict};
+use super::curl::curl;
+use super::{Again, Depth, transcript};
+use crate::model::{CheckId, Evidence, Level, NotReady, Outcome, Verdict};
 
 /// A label and what stands beside it; more than one line for a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +31,8 @@ pub struct Account {
 }
 
 impl Account {
-    /// The account of `outcome`, seen under `profile` with `seed`; none for a check that conforms.
-    pub fn of(outcome: &Outcome, profile: &str, seed: u64, depth: Depth) -> Option<Self> {
+    /// The account of `outcome`; none for a check that conforms.
+    pub fn of(outcome: &Outcome, again: Again<'_>, depth: Depth) -> Option<Self> {
         let none = Evidence::default();
         let mut fields = vec![Field::new("requirement", outcome.requirement)];
         let evidence = match &outcome.verdict {
@@ -44,9 +44,13 @@ impl Account {
                 fields.push(Field { label: "expected", lines: alternatives(&deviation.expected, depth) });
                 fields.push(Field::new("seen", depth.shown(&deviation.seen)));
                 fields.push(Field::new("finding", deviation.finding.slug()));
+                fields.extend(ungated(outcome).map(|why| Field::new("gate", why)));
                 &deviation.evidence
             }
             Verdict::Inconclusive(inconclusive) => {
+                if !inconclusive.step.is_empty() {
+                    fields.push(Field::new("step", depth.shown(&inconclusive.step)));
+                }
                 fields.push(Field::new("cause", depth.shown(&inconclusive.what)));
                 fields.push(Field::new("blame", inconclusive.blame.slug()));
                 &inconclusive.evidence
@@ -63,27 +67,29 @@ impl Account {
         if outcome.known {
             fields.push(Field::new("known", "the baseline knows this deviation"));
         }
+        if !outcome.claims.is_empty() {
+            let lines = outcome.claims.iter().map(|claim| depth.shown(claim)).collect();
+            fields.push(Field { label: "profile", lines });
+        }
+        fields.extend(traced(outcome, depth));
         let mut commands = vec![
             Field::new("explain", format!("netra-check explain {}", outcome.id)),
-            Field::new(
-                "again",
-                format!("netra-check run {} --profile {} --seed {seed} --wire", outcome.id, quoted(profile)),
-            ),
+            Field::new("again", again.run(outcome.id)),
         ];
-        commands.extend(curl(evidence).map(|line| Field::new("curl", line)));
+        commands.extend(curl(evidence, &again.repetition.curl).map(|line| Field::new("curl", line)));
         Some(Self { fields, evidence: transcript(evidence, outcome.id, depth), commands })
     }
 
-    /// The account of a step before the first check that failed, seen under `profile`.
-    pub fn of_not_ready(why: &NotReady, profile: &str, depth: Depth) -> Self {
+    /// The account of a step before the first check that failed, and how to go on.
+    pub fn of_not_ready(why: &NotReady, again: Again<'_>, depth: Depth) -> Self {
         let fields = vec![
             Field::new("expected", depth.shown(&why.expected)),
             Field::new("seen", depth.shown(&why.seen)),
             Field::new("next", depth.shown(&why.next)),
             Field::new("blame", why.blame.slug()),
         ];
-        let mut commands = vec![Field::new("doctor", format!("netra-check doctor --profile {}", quoted(profile)))];
-        commands.extend(curl(&why.evidence).map(|line| Field::new("curl", line)));
+        let mut commands = vec![Field::new("doctor", again.doctor())];
+        commands.extend(curl(&why.evidence, &again.repetition.curl).map(|line| Field::new("curl", line)));
         let asked = why.evidence.entries.first().map_or(CheckId::new("run/ready"), |entry| entry.check);
         Self { fields, evidence: transcript(&why.evidence, asked, depth), commands }
     }
@@ -102,6 +108,29 @@ impl Account {
         }
         text
     }
+}
+
+/// Why a deviation does not fail the run.
+fn ungated(outcome: &Outcome) -> Option<&'static str> {
+    match (outcome.gates, outcome.level) {
+        (true, _) => None,
+        (false, Level::Should) => Some("a warning: the requirement is a SHOULD, and the gate is not strict"),
+        (false, Level::Must) => Some("a warning: `gate.priorities` or `gate.scenarios` leaves this check out"),
+    }
+}
+
+/// What finds the exchange in the target's logs, and the time there.
+fn traced(outcome: &Outcome, depth: Depth) -> Vec<Field> {
+    let trace = &outcome.trace;
+    let returned = trace.returned.iter().map(|(name, value)| depth.shown(&format!("{name}: {value}")));
+    let sent = trace.sent.iter().map(|sent| depth.shown(&format!("traceparent: {sent} (sent)")));
+    let lines: Vec<String> = returned.chain(sent).collect();
+    let mut fields = Vec::new();
+    if !lines.is_empty() {
+        fields.push(Field { label: "trace", lines });
+    }
+    fields.extend(trace.server_time.iter().map(|time| Field::new("server time", depth.shown(time))));
+    fields
 }
 
 /// One alternative a line, so that a set reads as a set.

@@ -8,36 +8,51 @@ use crate::model::{Evidence, Record};
 const OWN: &[&str] =
     &["accept-encoding", "connection", "content-length", "host", "traceparent", "user-agent", "x-netra-check"];
 
-/// Repeats the last plain HTTP request of `evidence`; upgrades need more than curl can do.
+/// Longer bodies are cut in the transcript, and pasted by nobody.
+const LONGEST_BODY: usize = 8 << 10;
+
+/// Repeats the last plain HTTP request of `evidence`, with the `options` that reach the target;
+/// upgrades need more than curl can do.
 /// Each placeholder becomes a shell variable: `«access-token 3»` is `$TOKEN`.
-pub(super) fn curl(evidence: &Evidence) -> Option<String> {
+pub(super) fn curl(evidence: &Evidence, options: &[String]) -> Option<String> {
     let (method, url, headers, body) = evidence.entries.iter().rev().find_map(|entry| match &entry.record {
         Record::Request { method, url, headers, body } if !is_upgrade(headers) => {
             Some((method, url, headers, body.as_deref()))
         }
         _ => None,
     })?;
+    // What a terminal cannot take as one line would be another request.
+    let whole = |body: &str| body.len() < LONGEST_BODY && !body.contains(char::is_control);
+    if !body.is_none_or(whole) {
+        return None;
+    }
     let mut variables = Variables::default();
     let mut line = "curl -i".to_owned();
+    for option in options {
+        push(&mut line, &variables.quoted(option));
+    }
+    if url.contains(['[', ']', '{', '}']) {
+        line.push_str(" --globoff");
+    }
     match (method.as_str(), body) {
         ("GET", None) | ("POST", Some(_)) => {}
         ("HEAD", _) => line.push_str(" --head"),
-        (method, _) => push(&mut line, "-X", &variables.quoted(method)),
+        (method, _) => push(&mut line, &format!("-X {}", variables.quoted(method))),
     }
     for (name, value) in headers {
         if !OWN.iter().any(|own| name.eq_ignore_ascii_case(own)) {
-            push(&mut line, "-H", &variables.quoted(&format!("{name}: {value}")));
+            push(&mut line, &format!("-H {}", variables.quoted(&format!("{name}: {value}"))));
         }
     }
     if let Some(body) = body {
-        push(&mut line, "--data-raw", &variables.quoted(body));
+        push(&mut line, &format!("--data-raw {}", variables.quoted(body)));
     }
     let _ = write!(line, " {}", variables.quoted(url));
     Some(super::visible(&line).into_owned())
 }
 
-fn push(line: &mut String, option: &str, value: &str) {
-    let _ = write!(line, " {option} {value}");
+fn push(line: &mut String, option: &str) {
+    let _ = write!(line, " {option}");
 }
 
 fn is_upgrade(headers: &[(String, String)]) -> bool {

@@ -2,6 +2,7 @@
 //! the same way because they ask here.
 
 mod account;
+mod again;
 mod curl;
 mod transcript;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 use crate::model::{ExitCode, RunFacts, RunResult, Totals};
 
 pub use account::{Account, Field};
+pub use again::Again;
 pub use transcript::{Depth, entry_lines, transcript};
 
 /// What a run against the built-in reference says first and last: it must never pass for a check
@@ -111,11 +113,12 @@ pub fn interruption(result: &RunResult) -> Option<String> {
     if let Some(why) = &result.not_ready {
         return Some(visible(&format!("{why} (nothing was judged)")).into_owned());
     }
-    result.interrupted.then(|| {
-        let judged = thousands(result.outcomes.len());
-        let planned = plural(result.facts.planned.len(), "planned check", "planned checks");
-        format!("interrupted: {judged} of {planned} judged")
-    })
+    result.interrupted.then(|| interrupted(result.outcomes.len(), result.facts.planned.len()))
+}
+
+/// That a run ended after so many of its planned checks.
+pub fn interrupted(judged: usize, planned: usize) -> String {
+    format!("interrupted: {} of {} judged", thousands(judged), plural(planned, "planned check", "planned checks"))
 }
 
 /// An exit code in words: "exit 1: a check that gates deviates".
@@ -127,7 +130,7 @@ pub fn exit(code: ExitCode) -> String {
         ExitCode::Inconclusive => {
             "a required check is inconclusive, or the environment was not ready or did not stay as it was"
         }
-        ExitCode::NothingVerified => "nothing was verified, or a required check was not",
+        ExitCode::NothingVerified => "nothing was verified, a required check was not, or the gate asks for more",
         ExitCode::Report => "a report could not be written, or would have leaked a secret",
         ExitCode::Internal => "the checker itself failed",
         ExitCode::Interrupted => "interrupted before every planned check was judged",

@@ -93,7 +93,9 @@ pub fn entry_lines(entry: &Entry, start: Duration, depth: Depth) -> Vec<String> 
     };
     let (what, below) = record(&entry.record, entry.direction, depth);
     let broken = if entry.broken { "  (broken on purpose)" } else { "" };
-    let mut lines = vec![format!("{at:>10}  {:<3} {arrow} {what}{broken}", entry.connection.to_string())];
+    // What a check says about itself is on no connection.
+    let connection = if entry.connection.0 == 0 { String::new() } else { entry.connection.to_string() };
+    let mut lines = vec![format!("{at:>10}  {connection:<3} {arrow} {what}{broken}")];
     lines.extend(below.into_iter().map(|line| format!("{INDENT}{line}")));
     lines
 }

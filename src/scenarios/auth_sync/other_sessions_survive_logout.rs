@@ -1,5 +1,5 @@
 use super::logout_reaches_every_service::within;
-use super::surfaces;
+use super::{renewal, surfaces};
 use crate::check;
 use crate::check::{Check, Context};
 use crate::model::{Effect, Judgement};
@@ -14,19 +14,20 @@ async fn run(cx: &Context) -> Judgement {
     cx.step("logout of the first login");
     let answer = cx.target().logout(cx.recorder(), &ending).await?;
     cx.status(&answer, cx.contract().success(Endpoint::Logout))?;
+    let since = answer.received;
     // The end of its socket shows that the logout has come to the backend.
     let heard = cx.thrown_out(&mut closing.socket, within(&cx.waits()), &ErrorCode::TokenRevoked).await;
     heard.map_err(|stop| cx.control_failed("the logged out socket ends", stop))?;
 
-    cx.step("the socket of the second login");
-    cx.alive(&mut open.socket).await?;
-    open.close().await;
     surfaces::same_user(cx, &staying).await?;
     if let Some(refresh) = &staying.refresh {
         cx.step("the refresh token of the second login");
-        let body = serde_json::json!({"refresh_token": refresh.expose()});
-        let answer = cx.call(Endpoint::Refresh).json(&body).send().await?;
-        cx.success(Endpoint::Refresh, &answer)?;
+        cx.success(Endpoint::Refresh, &renewal::ask(cx, refresh).await?)?;
     }
+    // Each socket is asked about in its own time: only when that of all is over this one has been spared.
+    cx.step("the socket of the second login");
+    cx.outlasts(&mut open.socket, since + within(&cx.waits())).await?;
+    cx.alive(&mut open.socket).await?;
+    open.close().await;
     cx.conforms()
 }

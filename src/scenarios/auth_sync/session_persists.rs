@@ -18,7 +18,7 @@ struct Belongings {
 async fn run(cx: &Context) -> Judgement {
     let login = cx.login().await?;
     cx.step("a thread with a message");
-    let call = cx.call(Endpoint::CreateThread).json(&json!({"title": cx.target().unique("thread")}));
+    let call = cx.call(Endpoint::CreateThread).json(&json!({"title": cx.target().title("session")}));
     let thread = body(cx, Endpoint::CreateThread, &call.bearer(&login.access).send().await?)?;
     let thread = thread.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
     let call = cx.call(Endpoint::PostMessage).path_param("id", &thread).bearer(&login.access);

@@ -41,7 +41,10 @@ pub(super) async fn each(cx: &Context) -> Result<Vec<TokenSet>, Stop> {
         })
         .collect();
     match sets.is_empty() {
-        true => Err(NotVerified::NotProvoked("the profile's logins ask nobody for a token set".into()).into()),
+        true => Err(NotVerified::NotProvoked(
+            "the profile's logins ask nobody for a token set: use another `credentials.method`".into(),
+        )
+        .into()),
         false => Ok(sets),
     }
 }

@@ -80,12 +80,12 @@ async fn reads_only(cx: &Context, state: &str, user: &PasswordUser) -> Result<()
     cx.step(format!("{state}: writing over REST"));
     let call = cx.call(Endpoint::CreateThread).bearer(&login.access);
     // No token is refused here, so the code may stay untold.
-    cx.status(&call.json(&json!({"title": cx.target().unique("refused")})).send().await?, &[403])?;
+    cx.status(&call.json(&json!({"title": cx.target().title("refused")})).send().await?, &[403])?;
 
     cx.step(format!("{state}: reading over the socket"));
     let before = threads(cx, socket).await?;
     for request in [
-        Message::new(Kind::CreateThread).with("title", cx.target().unique("refused")),
+        Message::new(Kind::CreateThread).with("title", cx.target().title("refused")),
         Message::new(Kind::UserMessage).with("content", "This must not run."),
     ] {
         cx.step(format!("{state}: {} over the socket", request.kind));
@@ -107,7 +107,8 @@ async fn threads(cx: &Context, socket: &mut Socket) -> Result<usize, Stop> {
 async fn no_token(cx: &Context, state: &str, user: &PasswordUser, statuses: &[u16]) -> Result<(), Stop> {
     cx.step(format!("login of the user that is {state}"));
     let body = json!({"email": user.email, "password": user.password.expose()});
-    cx.status(&cx.call(Endpoint::Login).json(&body).send().await?, statuses)
+    let call = cx.call(Endpoint::Login).json(&body).may_be_throttled();
+    cx.status(&call.send().await?, statuses)
 }
 
 async fn dead(cx: &Context, state: &str, user: &PasswordUser, code: &ErrorCode) -> Result<(), Stop> {

@@ -30,7 +30,10 @@ async fn run(cx: &Context) -> Judgement {
     let started = cx.ask(socket, about(Kind::UserMessage).with("content", content.as_str())).await?;
     let run = started.run_id().unwrap_or_default();
     let is_content = |message: &Message| message.run_id() == Some(run) && message.kind == Kind::PartialResult;
-    cx.message_within(socket, cx.profile().thresholds.first_content, "the stream's first content", is_content).await?;
+    let first_content = cx.profile().thresholds.first_content;
+    cx.message_within(socket, first_content, "the stream's first content", is_content)
+        .await
+        .map_err(|stop| stop.within("thresholds.first_content_s"))?;
 
     let restore = Message::new(Kind::SessionRestore).with("connection_id", session.welcome.connection_id().unwrap_or_default());
     let unknown_run = [ErrorCode::RunNotFound];

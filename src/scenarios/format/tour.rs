@@ -94,7 +94,8 @@ pub(super) async fn run_to_its_end(cx: &Context, socket: &mut Socket, start: Mes
     let run = started.run_id().unwrap_or_default().to_owned();
     let within = cx.profile().thresholds.run;
     let is_last = |message: &Message| message.run_id() == Some(&run) && ends_run(message);
-    cx.message_within(socket, within, "the end of the run", is_last).await?;
+    let end = cx.message_within(socket, within, "the end of the run", is_last).await;
+    end.map_err(|stop| stop.within("thresholds.run_s"))?;
     Ok(run)
 }
 

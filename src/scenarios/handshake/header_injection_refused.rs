@@ -97,6 +97,7 @@ fn in_time(cx: &Context, answer: &Response) -> Result<(), Stop> {
         || format!("an answer after {:.1} s", answer.took().as_secs_f64()),
         || answer.evidence(),
     )
+    .map_err(|stop| stop.within("thresholds.reply_s"))
 }
 
 fn harness(error: std::io::Error) -> Stop {

@@ -30,7 +30,8 @@ async fn run(cx: &Context) -> Judgement {
 
     cx.step("the stream after the refresh");
     let last = |message: &Message| of_run(message) && ends_run(&message.kind);
-    let end = cx.message_within(socket, cx.profile().thresholds.run, "the run's end", last).await?.kind;
+    let end = cx.message_within(socket, cx.profile().thresholds.run, "the run's end", last).await;
+    let end = end.map_err(|stop| stop.within("thresholds.run_s"))?.kind;
     cx.holds(
         end == Kind::FinalReport,
         Finding::MissingEvent,

@@ -85,5 +85,6 @@ async fn refused_first(cx: &Context, upgrade: Upgrade<'_>, at: At) -> Result<(),
         Some(first) => (Finding::Accepted, format!("let in: {first}")),
         None => (Finding::NoAnswer, "101, then neither error nor close".into()),
     };
-    Err(cx.deviation(finding, ["a refusal and no other frame"], seen, socket.evidence()))
+    let stop = cx.deviation(finding, ["a refusal and no other frame"], seen, socket.evidence());
+    Err(stop.within("thresholds.welcome_s"))
 }

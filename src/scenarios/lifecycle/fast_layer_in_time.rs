@@ -14,6 +14,7 @@ fn judge(recording: &Recording) -> Judgement {
         .map(|(asked, course)| Some(timed::first(course, &[Kind::AgentStarted])?.saturating_sub(*asked)))
         .collect();
     let evidence = || recording.end_of("asking");
-    timed::within(recording, "agent_started", recording.thresholds.fast, &took, evidence)?;
+    timed::within(recording, "agent_started", recording.thresholds.fast, &took, evidence)
+        .map_err(|stop| stop.within("thresholds.fast_s"))?;
     recording.conforms()
 }

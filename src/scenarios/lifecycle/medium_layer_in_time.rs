@@ -15,7 +15,8 @@ fn judge(recording: &Recording) -> Judgement {
     recording.step("between an agent's start and its medium events, and between these");
     let took: Vec<_> = runs.iter().map(|(_, course)| longest(course)).collect();
     let evidence = || recording.end_of("asking");
-    timed::within(recording, "medium events", recording.thresholds.medium, &took, evidence)?;
+    timed::within(recording, "medium events", recording.thresholds.medium, &took, evidence)
+        .map_err(|stop| stop.within("thresholds.medium_s"))?;
     recording.conforms()
 }
 

@@ -28,6 +28,7 @@ fn judge(recording: &Recording) -> Judgement {
     if !in_time {
         recording.punctual(limit)?;
     }
-    recording.holds(in_time, Finding::Late, expected, told, || course.evidence(recording))?;
+    recording.holds(in_time, Finding::Late, expected, told, || course.evidence(recording))
+        .map_err(|stop| stop.within("thresholds.run_s"))?;
     recording.conforms()
 }

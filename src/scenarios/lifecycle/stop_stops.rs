@@ -24,7 +24,8 @@ async fn run(cx: &Context) -> Judgement {
     stop(cx, &mut second.socket, &other).await?;
     let within = cx.profile().thresholds.stop;
     let is_last = |message: &Message| message.run_id() == Some(&other) && ends_run(&message.kind);
-    cx.message_within(&mut asking.socket, within, "agent_stopped on the socket that asked", is_last).await?;
+    let told = cx.message_within(&mut asking.socket, within, "agent_stopped on the socket that asked", is_last).await;
+    told.map_err(|stop| stop.within("thresholds.stop_s"))?;
 
     cx.step("stopping what has ended");
     let again = Message::new(Kind::StopAgent).with("run_id", stopped.as_str());
@@ -61,7 +62,8 @@ async fn stop(cx: &Context, socket: &mut Socket, run: &str) -> Result<(), Stop> 
     let id = cx.target().unique("stop");
     socket.send(&Message::new(Kind::StopAgent).with("run_id", run).id(id.as_str())).await;
     let within = cx.profile().thresholds.stop;
-    let answer = cx.message_within(socket, within, "agent_stopped", |it| it.in_reply_to() == Some(&id)).await?;
+    let answer = cx.message_within(socket, within, "agent_stopped", |it| it.in_reply_to() == Some(&id)).await;
+    let answer = answer.map_err(|stop| stop.within("thresholds.stop_s"))?;
     let seen = || answer.error_code().map_or_else(|| answer.kind.to_string(), |code| format!("{} {code}", answer.kind));
     let is_due = answer.kind == Kind::AgentStopped && answer.run_id() == Some(run);
     cx.holds(is_due, Finding::Refused, "agent_stopped of the run", seen, || socket.evidence())

@@ -14,7 +14,8 @@ fn judge(recording: &Recording) -> Judgement {
     recording.step("what a tool takes beyond the time between its two events");
     let took: Vec<_> = runs.iter().map(|(_, course)| longest(course)).collect();
     let evidence = || recording.end_of("asking");
-    timed::within(recording, "tool_executing", recording.thresholds.fast, &took, evidence)?;
+    timed::within(recording, "tool_executing", recording.thresholds.fast, &took, evidence)
+        .map_err(|stop| stop.within("thresholds.fast_s"))?;
     recording.conforms()
 }
 

@@ -9,9 +9,7 @@ use crate::wire::{Endpoint, Kind, Message};
 
 /// A thread of the session's own, to which something can be posted; its id.
 pub(super) async fn thread(cx: &Context, session: &mut Session) -> Result<String, Stop> {
-    let title = cx.target().unique("reconnection");
-    let created = cx.ask(&mut session.socket, Message::new(Kind::CreateThread).with("title", title)).await?;
-    Ok(created.thread_id().unwrap_or_default().to_owned())
+    cx.thread(&mut session.socket, "reconnection").await
 }
 
 /// Posts a message over REST; its id.

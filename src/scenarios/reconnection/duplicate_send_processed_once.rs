@@ -16,7 +16,8 @@ async fn run(cx: &Context) -> Judgement {
     let content = cx.target().unique("sent-three-times");
     let request = |kind| Message::new(kind).id(cx.target().unique("once"));
     let about = |kind| request(kind).with("thread_id", thread.as_str()).with("content", content.as_str());
-    let requests = [about(Kind::UserMessage), about(Kind::StartAgent), request(Kind::CreateThread)];
+    let create = request(Kind::CreateThread).with("title", cx.target().title("created once"));
+    let requests = [about(Kind::UserMessage), about(Kind::StartAgent), create];
 
     let mut first = Vec::new();
     for request in &requests {
