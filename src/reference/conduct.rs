@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::{Permitted, Policy};
+use super::{Notes, Permitted, Policy};
 use crate::wire::Contract;
 
 /// How one reference behaves. Two references of equal conduct give the same ids, texts and order.
@@ -25,13 +25,16 @@ pub struct Conduct {
     pub tls: Option<Arc<TlsIdentity>>,
     /// How tokens are signed.
     pub algorithm: Algorithm,
+    /// Where it is noted what is done on behalf of which check.
+    pub notes: Option<Notes>,
 }
 
 impl Conduct {
     /// The conduct of the seeded data, with the algorithm that the policy's variations name.
     pub fn new(seed: u64, contract: Arc<Contract>, policy: Policy) -> Self {
         let algorithm = Algorithm::permitted(&policy.permitted);
-        Self { seed, contract, policy, settings: Settings::default(), production: false, tls: None, algorithm }
+        let settings = Settings::default();
+        Self { seed, contract, policy, settings, production: false, tls: None, algorithm, notes: None }
     }
 
     /// A token is expired past `exp` plus this.
