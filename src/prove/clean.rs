@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::stage::{Stage, Staging};
 use super::{Mutants, ProveOptions, reason};
 use crate::check::{Body, Check, Waits};
-use crate::model::{Group, Need, Outcome, Verdict};
+use crate::model::{CheckId, Group, Need, Outcome, Verdict};
 use crate::reference::{Noted, Notes, Setting};
 
 /// A check on the clean reference, under the setting that it needs.
@@ -39,7 +39,8 @@ pub(super) struct Baseline {
     costs: Vec<(&'static Check, Duration)>,
     /// Checks with a mandatory wait.
     waiting: Vec<&'static str>,
-    pages: BTreeMap<&'static str, Noted>,
+    /// By who acted: a check, or the flow that it judges.
+    pages: BTreeMap<CheckId, Noted>,
     /// What was done for no check: at start, and before the first of them.
     nobody: Noted,
 }
@@ -130,8 +131,8 @@ impl Baseline {
         let (mut pages, mut nobody) = (BTreeMap::new(), Noted::default());
         for who in notes.checks() {
             let noted = notes.of(who.as_deref());
-            match checks.iter().find(|check| Some(check.id.as_str()) == who.as_deref()) {
-                Some(check) => drop(pages.insert(check.id.as_str(), noted)),
+            match checks.iter().map(|check| actor(check)).find(|actor| Some(actor.as_str()) == who.as_deref()) {
+                Some(actor) => drop(pages.insert(actor, noted)),
                 None => nobody.merge(&noted),
             }
         }
@@ -150,7 +151,7 @@ impl Baseline {
 
     /// Whether something that `touches` was done on behalf of `check`, or of none.
     pub(super) fn concerns(&self, check: &Check, touches: impl Fn(&Noted) -> bool) -> bool {
-        self.pages.get(check.id.as_str()).is_some_and(&touches) || touches(&self.nobody)
+        self.pages.get(&actor(check)).is_some_and(&touches) || touches(&self.nobody)
     }
 
     /// The same for a check that may see more than is done on its behalf: it hears the others'
@@ -161,7 +162,7 @@ impl Baseline {
 
     /// Whether `check` was run under this setting and leaves nothing unnoted.
     pub(super) fn knows(&self, check: &Check) -> bool {
-        self.pages.contains_key(check.id.as_str()) && !launches(check)
+        self.pages.contains_key(&actor(check)) && !launches(check)
     }
 
     /// Everything that was noted.
@@ -170,6 +171,11 @@ impl Baseline {
         self.pages.values().for_each(|page| everything.merge(page));
         everything
     }
+}
+
+/// In whose name a check's requests are made.
+pub(super) fn actor(check: &Check) -> CheckId {
+    check.flow().map_or(check.id, |flow| flow.id)
 }
 
 pub(super) const fn is_run_wide(check: &Check) -> bool {

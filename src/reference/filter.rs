@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::wire::{Endpoint, Kind};
 
-/// What is done to outbound messages of one kind, or to a field of what is sent.
+/// What is done to outbound messages of one kind, or to one of their fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Filter {
     /// Never sent.
@@ -21,8 +21,14 @@ pub enum Filter {
     Delay(Kind, Duration),
     /// Sent to another user's sockets, too.
     Misroute(Kind),
-    /// A field is not what it should be.
-    Field(Change, Subject, String),
+    /// A field has another JSON type.
+    Retype(Kind, String),
+    /// A field is null.
+    Null(Kind, String),
+    /// A field is left out.
+    Omit(Kind, String),
+    /// The same to a field of a call's body of success.
+    Body(Change, Endpoint, String),
 }
 
 /// What is done to a field.
@@ -49,10 +55,10 @@ impl Change {
     }
 }
 
-/// Whose field it is.
+/// What a filter concerns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
-    /// The payload of messages of this kind.
+    /// Messages of this kind.
     Message(Kind),
     /// The body of success of this call.
     Body(Endpoint),
@@ -60,15 +66,6 @@ pub enum Subject {
 
 /// Stands before the name of a call, of which some are called like messages.
 const BODY: &str = "http/";
-
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Message(kind) => write!(f, "{kind}"),
-            Self::Body(endpoint) => write!(f, "{BODY}{}", endpoint.slug()),
-        }
-    }
-}
 
 impl Filter {
     /// What it concerns; of two messages the one that it holds back.
@@ -78,18 +75,45 @@ impl Filter {
             | Self::Repeat(kind)
             | Self::Swap(kind, _)
             | Self::Delay(kind, _)
-            | Self::Misroute(kind) => Subject::Message(kind.clone()),
-            Self::Field(_, subject, _) => subject.clone(),
+            | Self::Misroute(kind)
+            | Self::Retype(kind, _)
+            | Self::Null(kind, _)
+            | Self::Omit(kind, _) => Subject::Message(kind.clone()),
+            Self::Body(_, endpoint, _) => Subject::Body(*endpoint),
         }
+    }
+
+    /// What it does to a field of what it concerns.
+    pub fn of_field(change: Change, subject: &Subject, field: &str) -> Self {
+        let field = field.to_owned();
+        match (change, subject) {
+            (Change::Retype, Subject::Message(kind)) => Self::Retype(kind.clone(), field),
+            (Change::Null, Subject::Message(kind)) => Self::Null(kind.clone(), field),
+            (Change::Omit, Subject::Message(kind)) => Self::Omit(kind.clone(), field),
+            (change, Subject::Body(endpoint)) => Self::Body(change, *endpoint, field),
+        }
+    }
+
+    /// The field that it changes, and how.
+    fn field(&self) -> Option<(Change, &str)> {
+        match self {
+            Self::Retype(_, field) => Some((Change::Retype, field)),
+            Self::Null(_, field) => Some((Change::Null, field)),
+            Self::Omit(_, field) => Some((Change::Omit, field)),
+            Self::Body(change, _, field) => Some((*change, field)),
+            Self::Drop(_) | Self::Repeat(_) | Self::Swap(..) | Self::Delay(..) | Self::Misroute(_) => None,
+        }
+    }
+
+    /// Whether it changes a field.
+    pub fn is_about_a_field(&self) -> bool {
+        self.field().is_some()
     }
 
     /// Changes a field of a payload or body, dotted below objects and in each item of arrays; whether
     /// there was something to change.
     pub(super) fn change(&self, value: &mut Value) -> bool {
-        match self {
-            Self::Field(change, _, path) => change_at(*change, path, value),
-            _ => false,
-        }
+        self.field().is_some_and(|(change, path)| change_at(change, path, value))
     }
 }
 
@@ -138,7 +162,10 @@ impl fmt::Display for Filter {
             Self::Swap(first, second) => write!(f, "swap:{first},{second}"),
             Self::Delay(kind, by) => write!(f, "delay:{kind},{}ms", by.as_millis()),
             Self::Misroute(kind) => write!(f, "misroute:{kind}"),
-            Self::Field(change, subject, field) => write!(f, "{}:{subject}.{field}", change.slug()),
+            Self::Retype(kind, field) => write!(f, "retype:{kind}.{field}"),
+            Self::Null(kind, field) => write!(f, "null:{kind}.{field}"),
+            Self::Omit(kind, field) => write!(f, "omit:{kind}.{field}"),
+            Self::Body(change, endpoint, field) => write!(f, "{}:{BODY}{}.{field}", change.slug(), endpoint.slug()),
         }
     }
 }
@@ -181,7 +208,7 @@ impl FromStr for Filter {
                             .ok_or_else(|| format!("no call is known as `{call}`"))?,
                     ),
                 };
-                Ok(Self::Field(change, subject, field.to_owned()))
+                Ok(Self::of_field(change, &subject, field))
             }
         }
     }

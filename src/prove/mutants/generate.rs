@@ -45,7 +45,7 @@ fn change_fields(contract: &Contract, schema: &Value, subject: &Subject, filters
 }
 
 fn change(subject: &Subject, path: &str, filters: &mut Vec<Filter>) {
-    filters.extend(Change::ALL.map(|change| Filter::Field(change, subject.clone(), path.to_owned())));
+    filters.extend(Change::ALL.map(|change| Filter::of_field(change, subject, path)));
 }
 
 /// The fields that a schema names, dotted below objects and items of arrays.

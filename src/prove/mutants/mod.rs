@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::clean::{Baseline, Clean, is_run_wide, measures_time};
+use super::clean::{Baseline, Clean, actor, is_run_wide, measures_time};
 use super::stage::{Stage, Staging};
 use super::survivors::Explanations;
 use super::{Mutants, ProveOptions, each, reason};
@@ -17,7 +17,7 @@ use crate::reference::{Filter, Noted, Notes, Subject};
 use crate::scenarios;
 use crate::wire::Contract;
 
-/// Checks of the first round, where no judge of whole runs is the likeliest to see it.
+/// How many act in the first round, where no judge of whole runs is the likeliest to see it.
 const FIRST: usize = 4;
 
 /// What became of a mutant.
@@ -125,7 +125,7 @@ fn rounds(filter: &Filter, baseline: &Baseline) -> Vec<Vec<&'static Check>> {
     checks.sort_by_key(|(check, cost)| (baseline.is_slow(check), *cost));
     let checks = checks.into_iter().map(|(check, _)| check);
     let (slow, quick): (Vec<&'static Check>, Vec<&'static Check>) = checks.partition(|check| baseline.is_slow(check));
-    let is_about_form = matches!(filter, Filter::Field(_, Subject::Message(_), _));
+    let is_about_form = filter.is_about_a_field() && matches!(filter.subject(), Subject::Message(_));
     let mut rounds = if is_about_form {
         // They hear what the others are told, too: they are there in every round.
         let (judges, others): (Vec<&'static Check>, Vec<&'static Check>) =
@@ -136,8 +136,15 @@ fn rounds(filter: &Filter, baseline: &Baseline) -> Vec<Vec<&'static Check>> {
         };
         vec![judges.clone(), with_judges(others), with_judges(slow)]
     } else {
-        let (first, others) = quick.split_at(quick.len().min(FIRST));
-        vec![first.to_vec(), others.to_vec(), slow]
+        let mut actors = Vec::new();
+        for check in &quick {
+            if !actors.contains(&actor(check)) {
+                actors.push(actor(check));
+            }
+        }
+        actors.truncate(FIRST);
+        let (first, others) = quick.into_iter().partition(|check| actors.contains(&actor(check)));
+        vec![first, others, slow]
     };
     rounds.retain(|round| !round.is_empty());
     rounds

@@ -29,14 +29,14 @@ pub(super) fn filtered(filters: &[Filter], mut message: Message) -> Fate {
             Filter::Drop(_) => copies = 0,
             Filter::Repeat(_) => copies *= 2,
             Filter::Misroute(_) => misrouted = true,
-            Filter::Field(..) => {
+            Filter::Retype(..) | Filter::Null(..) | Filter::Omit(..) => {
                 let mut payload = Value::Object(std::mem::take(&mut message.payload));
                 changed |= filter.change(&mut payload);
                 if let Value::Object(members) = payload {
                     message.payload = members;
                 }
             }
-            Filter::Swap(..) | Filter::Delay(..) => {}
+            Filter::Swap(..) | Filter::Delay(..) | Filter::Body(..) => {}
         }
     }
     let held_for = held_for(filters, &message.kind).cloned();
