@@ -54,16 +54,19 @@ impl Clean {
     pub(super) async fn run(options: &ProveOptions, tell: &(dyn Fn(&str) + Sync)) -> Self {
         let mut proofs: Vec<Option<CheckProof>> = vec![None; options.checks.len()];
         let mut baselines = Vec::new();
-        // Mutants are tried under no setting.
-        let settings = if matches!(options.mutants, Mutants::These(_)) { &SETTINGS[..1] } else { &SETTINGS[..] };
-        for setting in settings.iter().copied() {
+        for setting in SETTINGS {
+            if setting.is_some() && matches!(options.mutants, Mutants::These(_)) {
+                // Mutants are tried under no setting.
+                break;
+            }
+            let others_are_asked = options.collateral && options.defects().any(|defect| defect.needs == setting);
             let is_open = |proof: &Option<CheckProof>| proof.as_ref().is_none_or(|it| it.verdict == "not_verified");
             let open: Vec<_> = options
                 .checks
                 .iter()
                 .copied()
                 .zip(&proofs)
-                .filter(|(_, proof)| options.collateral || is_open(proof))
+                .filter(|(_, proof)| others_are_asked || is_open(proof))
                 .map(|(check, _)| check)
                 .collect();
             if open.is_empty() {
@@ -182,7 +185,8 @@ pub(super) const fn is_run_wide(check: &Check) -> bool {
     matches!(check.body, Body::RunWide { .. })
 }
 
-fn launches(check: &Check) -> bool {
+/// Whether a check starts processes of its own.
+pub(super) fn launches(check: &Check) -> bool {
     check.needs.contains(&Need::Launch)
 }
 

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::check::Check;
 use crate::model::{Outcome, Verdict};
-use crate::reference::{DEFECTS, Filter, VARIATIONS, Variation};
+use crate::reference::{DEFECTS, Defect, Filter, VARIATIONS, Variation};
 
 pub use clean::CheckProof;
 use clean::Clean;
@@ -38,6 +38,18 @@ pub struct ProveOptions {
     pub mutants: Mutants,
     /// Reference environments side by side.
     pub jobs: usize,
+}
+
+impl ProveOptions {
+    fn asks_for(&self, id: &str) -> bool {
+        self.only.is_empty() || self.only.contains(id)
+    }
+
+    /// The defects that are asked for and that a page of the checks names.
+    fn defects(&self) -> impl Iterator<Item = &'static Defect> {
+        let is_meant = |defect: &&Defect| self.asks_for(defect.id) && defects::is_named(defect, &self.checks);
+        DEFECTS.iter().filter(is_meant)
+    }
 }
 
 /// Mutants to be tried beside the defects.
@@ -115,15 +127,13 @@ pub async fn prove(options: &ProveOptions, tell: &(dyn Fn(&str) + Sync)) -> Proo
 
 /// Defects, variations and needs.
 async fn picked_by_hand(options: &ProveOptions, clean: &Clean, proof: &mut Proof, tell: &(dyn Fn(&str) + Sync)) {
-    let asked = |id: &str| options.only.is_empty() || options.only.contains(id);
-    let defects = DEFECTS.iter().filter(|defect| asked(defect.id) && defects::is_named(defect, &options.checks));
-    proof.defects = each(defects, options.jobs, |defect| async move {
+    proof.defects = each(options.defects(), options.jobs, |defect| async move {
         let result = defects::prove(defect, options, clean).await;
         tell(&format!("{:9} {}", format!("{:?}", result.outcome).to_lowercase(), defect.id));
         result
     })
     .await;
-    let variations = VARIATIONS.iter().filter(|variation| asked(variation.id));
+    let variations = VARIATIONS.iter().filter(|variation| options.asks_for(variation.id));
     // Each runs every check: fewer side by side.
     let jobs = options.jobs.div_ceil(2);
     proof.variations = each(variations, jobs, |variation| async {
