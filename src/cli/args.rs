@@ -388,12 +388,15 @@ pub(super) struct ProveArgs {
     /// Only these defects or variations.
     #[arg(long = "defect", value_name = "ID")]
     pub(super) defects: Vec<String>,
-    /// Run every check under every defect, and list those that fall beside its own.
+    /// Under each defect run the other checks that consult its switch, too, and list those that fall.
     #[arg(long)]
     pub(super) collateral: bool,
-    /// Run the generated mutants of all messages and list the survivors.
+    /// Run the generated mutants of all messages and bodies, and list the survivors.
     #[arg(long)]
     pub(super) generated: bool,
+    /// Only these mutants, as `serve --filter` takes them; neither defects nor variations.
+    #[arg(long = "filter", value_name = "FILTER", conflicts_with_all = ["generated", "collateral", "defects"])]
+    pub(super) filters: Vec<String>,
     /// Reference environments side by side [default: 4 for each processor].
     #[arg(long, value_name = "N")]
     pub(super) jobs: Option<usize>,

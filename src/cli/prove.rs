@@ -6,8 +6,8 @@ use super::args::ProveArgs;
 use super::usage;
 use crate::engine::matcher;
 use crate::model::ExitCode;
-use crate::prove::{Fate, Proof, ProveOptions, prove as run_proof};
-use crate::reference::{DEFECTS, VARIATIONS};
+use crate::prove::{Ending, Fate, Mutant, Mutants, Proof, ProveOptions, prove as run_proof};
+use crate::reference::{DEFECTS, Filter, VARIATIONS};
 use crate::scenarios;
 
 pub(super) fn prove(args: ProveArgs) -> anyhow::Result<ExitCode> {
@@ -23,12 +23,19 @@ pub(super) fn prove(args: ProveArgs) -> anyhow::Result<ExitCode> {
     if let Some(unknown) = args.defects.iter().find(|id| !known().any(|known| known == *id)) {
         return usage(&format_args!("no defect or variation is called `{unknown}`"));
     }
+    let filters: Result<Vec<Filter>, _> = args.filters.iter().map(|filter| filter.parse()).collect();
+    let mutants = match filters {
+        Err(error) => return usage(&error),
+        Ok(filters) if !filters.is_empty() => Mutants::These(filters),
+        Ok(_) if args.generated => Mutants::Generated,
+        Ok(_) => Mutants::None,
+    };
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let options = ProveOptions {
         checks,
         only: args.defects.into_iter().collect(),
         collateral: args.collateral,
-        generated: args.generated,
+        mutants,
         jobs: args.jobs.unwrap_or(4 * processors),
     };
     let runtime = tokio::runtime::Runtime::new()?;
@@ -57,6 +64,9 @@ fn tell(proof: &Proof, out: &mut dyn io::Write) -> io::Result<()> {
             writeln!(out, "    {remark}")?;
         }
     }
+    for defect in proof.defects.iter().filter(|defect| !defect.unconsulted_by.is_empty()) {
+        writeln!(out, "dead: {} is never consulted on behalf of {}", defect.id, defect.unconsulted_by.join(", "))?;
+    }
     for defect in proof.defects.iter().filter(|defect| !defect.collateral.is_empty()) {
         writeln!(out, "collateral of {}: {}", defect.id, defect.collateral.join(", "))?;
     }
@@ -73,25 +83,62 @@ fn tell(proof: &Proof, out: &mut dyn io::Write) -> io::Result<()> {
     for need in proof.needs.iter().filter(|need| !need.not_verified) {
         writeln!(out, "{} without {} is not `not verified`", need.check, need.without)?;
     }
-    for mutant in proof.mutants.iter().filter(|mutant| mutant.caught_by.is_none()) {
-        writeln!(out, "mutant survived: {}", mutant.id)?;
-    }
+    tell_mutants(proof, out)?;
     let caught = proof.defects.iter().filter(|defect| defect.outcome == Fate::Caught).count();
     let unaccused = proof.variations.iter().filter(|it| it.accused_by.is_empty() && it.unjudged.is_empty()).count();
-    write!(
-        out,
-        "{} checks, {caught} of {} defects caught, {unaccused} of {} variations unaccused",
-        proof.checks.len(),
-        proof.defects.len(),
-        proof.variations.len()
-    )?;
+    write!(out, "{} checks", proof.checks.len())?;
+    if !proof.defects.is_empty() {
+        write!(out, ", {caught} of {} defects caught", proof.defects.len())?;
+    }
+    if !proof.variations.is_empty() {
+        write!(out, ", {unaccused} of {} variations unaccused", proof.variations.len())?;
+    }
     if !proof.needs.is_empty() {
         let told = proof.needs.iter().filter(|need| need.not_verified).count();
         write!(out, ", {told} of {} needs missed when taken away", proof.needs.len())?;
     }
+    if proof.defects.iter().any(|defect| defect.beside.is_some()) {
+        let (hits, beside) = proof.defects.iter().fold((0, 0), |(hits, beside), defect| {
+            (hits + defect.collateral.len(), beside + defect.beside.unwrap_or_default())
+        });
+        write!(out, ", {hits} of {beside} runs beside deviate")?;
+    }
     if !proof.mutants.is_empty() {
-        let killed = proof.mutants.iter().filter(|mutant| mutant.caught_by.is_some()).count();
-        write!(out, ", {killed} of {} generated mutants caught", proof.mutants.len())?;
+        let count = |outcome| proof.mutants.iter().filter(|mutant| mutant.outcome == outcome).count();
+        write!(out, ", {} of {} mutants caught", count(Ending::Caught), proof.mutants.len())?;
+        for left in [Ending::Survived, Ending::Inconclusive, Ending::NeverApplied] {
+            write!(out, ", {} {}", count(left), left.word())?;
+        }
     }
     writeln!(out)
+}
+
+/// What no check catches: by explanation, and by itself what has none.
+fn tell_mutants(proof: &Proof, out: &mut dyn io::Write) -> io::Result<()> {
+    let left = || proof.mutants.iter().filter(|mutant| mutant.outcome != Ending::Caught);
+    let mut explained: Vec<(&str, Ending, usize)> = Vec::new();
+    for mutant in left() {
+        let Some(why) = mutant.explanation.as_deref() else { continue };
+        match explained.iter_mut().find(|(known, outcome, _)| *known == why && *outcome == mutant.outcome) {
+            Some((_, _, count)) => *count += 1,
+            None => explained.push((why, mutant.outcome, 1)),
+        }
+    }
+    for (why, outcome, count) in explained {
+        writeln!(out, "{count} mutants {}: {why}", outcome.word())?;
+    }
+    for Mutant { id, outcome, applied, checks, remarks, .. } in left().filter(|mutant| mutant.explanation.is_none()) {
+        let seen = match outcome {
+            Ending::NeverApplied => String::new(),
+            _ => format!(": applied {applied} times before {checks} checks"),
+        };
+        writeln!(out, "mutant {}, unexplained: {id}{seen}", outcome.word())?;
+        for remark in remarks {
+            writeln!(out, "    {remark}")?;
+        }
+    }
+    for explanation in &proof.unused_explanations {
+        writeln!(out, "scenarios/survivors.yaml explains what is not there: {explanation}")?;
+    }
+    Ok(())
 }

@@ -12,7 +12,7 @@ use crate::engine::{RunOptions, Selected, run};
 use crate::local::{Local, LocalError};
 use crate::model::{Need, Outcome, Repetition, RunFacts};
 use crate::profile::{LoadRequest, Profile};
-use crate::reference::{Conduct, DatabaseError, Databases, Filter, Policy, Setting};
+use crate::reference::{Conduct, DatabaseError, Databases, Filter, Notes, Policy, Setting};
 use crate::target::Target;
 use crate::wire::Contract;
 
@@ -23,6 +23,8 @@ pub(super) struct Staging {
     pub(super) variation: Option<String>,
     pub(super) filter: Option<Filter>,
     pub(super) setting: Option<Setting>,
+    /// Where the reference notes what it does on behalf of whom.
+    pub(super) notes: Option<Notes>,
 }
 
 /// Why a stage cannot be had.
@@ -84,6 +86,13 @@ impl Stage {
     }
 
     fn start_here(staging: Staging) -> Result<Self, StageError> {
+        match staging.notes.clone() {
+            Some(notes) => notes.note(|| Self::start_noted(staging)),
+            None => Self::start_noted(staging),
+        }
+    }
+
+    fn start_noted(staging: Staging) -> Result<Self, StageError> {
         let contract = Arc::new(Contract::load("netra-v1").map_err(|error| StageError::Target(error.to_string()))?);
         let mut policy = Policy::default();
         let mut switches = Vec::new();
@@ -95,8 +104,12 @@ impl Stage {
                 switches.extend([flag.to_owned(), id]);
             }
         }
-        policy.filters.extend(staging.filter);
+        if let Some(filter) = staging.filter {
+            switches.extend(["--filter".to_owned(), filter.to_string()]);
+            policy.filters.push(filter);
+        }
         let mut conduct = Conduct::new(1, Arc::clone(&contract), policy);
+        conduct.notes = staging.notes;
         let tls = staging.setting == Some(Setting::Tls);
         if staging.setting == Some(Setting::Rs256) {
             conduct.algorithm = crate::reference::Algorithm::Rs256;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::{Gateway, Permitted, Policy};
+use super::{Gateway, Notes, Permitted, Policy};
 use crate::wire::Contract;
 
 /// How one reference behaves. Two references of equal conduct give the same ids, texts and order.
@@ -27,6 +27,8 @@ pub struct Conduct {
     pub gateway: Option<Gateway>,
     /// How tokens are signed.
     pub algorithm: Algorithm,
+    /// Where it is noted what is done on behalf of which check.
+    pub notes: Option<Notes>,
 }
 
 impl Conduct {
@@ -34,7 +36,7 @@ impl Conduct {
     pub fn new(seed: u64, contract: Arc<Contract>, policy: Policy) -> Self {
         let algorithm = Algorithm::permitted(&policy.permitted);
         let settings = Settings::default();
-        Self { seed, contract, policy, settings, production: false, tls: None, gateway: None, algorithm }
+        Self { seed, contract, policy, settings, production: false, tls: None, gateway: None, algorithm, notes: None }
     }
 
     /// A token is expired past `exp` plus this.

@@ -1,5 +1,6 @@
 //! HTTP, as all services of the reference speak it: bodies of success, error bodies, CORS.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use axum::routing::{MethodFilter, on};
 use serde_json::{Map, Value, json};
 
 use super::site::Site;
+use super::{Subject, notes};
 use crate::wire::{Endpoint, ErrorCode};
 
 /// An answer that is an error. [`finish`] gives it its form.
@@ -145,7 +147,14 @@ impl Site {
 
     /// An answer to `endpoint`: a logical body, as the contract and the variations write it.
     pub(super) fn answer(&self, endpoint: Endpoint, status: StatusCode, body: &Value) -> Response {
-        let mut body = self.contract().write_body(endpoint, body);
+        notes::answered(endpoint);
+        let mut body = Cow::Borrowed(body);
+        for filter in self.policy().filters.iter().filter(|filter| filter.subject() == Subject::Body(endpoint)) {
+            if filter.change(body.to_mut()) {
+                notes::filtered();
+            }
+        }
+        let mut body = self.contract().write_body(endpoint, &body);
         self.dialect.extend(&mut body);
         (status, [(header::CONTENT_TYPE, "application/json")], self.dialect.text(&body)).into_response()
     }

@@ -23,7 +23,7 @@ use tower_service::Service as _;
 
 use super::http_error::closing;
 use super::site::Site;
-use super::{Conduct, Gateway, ServeError};
+use super::{Conduct, Gateway, ServeError, notes};
 
 /// How long a peer may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -53,7 +53,7 @@ impl Connection {
 
     /// Runs what outlives the HTTP exchange (an upgraded socket); an outage waits for its end.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(task);
+        self.tasks.spawn(notes::carried_on(task));
     }
 }
 
@@ -142,12 +142,12 @@ pub(super) async fn listen(
         };
         let (door, router) = (door.clone(), router.clone());
         let cut = connection.cut.clone();
-        connection.tasks.clone().spawn(async move {
+        connection.tasks.clone().spawn(notes::carried_on(async move {
             tokio::select! {
                 () = door.welcome(stream, router, connection) => {}
                 () = cut.cancelled() => {}
             }
-        });
+        }));
     }
     gate.shut().await;
 }
@@ -229,8 +229,10 @@ impl Door {
             let mut request: Request = request.map(Body::new);
             request.extensions_mut().insert(connection.clone());
             let stopped = gateway.as_ref().is_some_and(|gateway| !gateway.admits(request.headers()));
+            let asked_by =
+                request.headers().get(notes::HEADER).and_then(|header| header.to_str().ok()).map(str::to_owned);
             let answer = router.clone().call(request);
-            async move {
+            notes::asked_by(asked_by.as_deref(), async move {
                 if stopped {
                     return Ok(Gateway::page());
                 }
@@ -240,7 +242,7 @@ impl Door {
                     _ if closing_http => closing(response),
                     _ => response,
                 })
-            }
+            })
         });
         // A broken connection concerns its peer only, who knows.
         let _ = http1::Builder::new()

@@ -6,17 +6,26 @@
 
 use std::time::Duration;
 
-use super::Filter;
+use super::notes::{self, Noted};
+use super::{Filter, Subject};
 use crate::wire::Kind;
 
 /// One misconduct or alternative, off by default.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Switch(bool);
+#[derive(Clone, Copy, Debug)]
+pub struct Switch {
+    id: &'static str,
+    on: bool,
+}
 
 impl Switch {
-    /// Whether the reference behaves so.
-    pub const fn on(self) -> bool {
-        self.0
+    const fn off(id: &'static str) -> Self {
+        Self { id, on: false }
+    }
+
+    /// Whether the reference behaves so. That it was asked is noted.
+    pub fn on(self) -> bool {
+        notes::consulted(self.id);
+        self.on
     }
 }
 
@@ -71,13 +80,25 @@ macro_rules! policy {
     ) => {
         $(
             $(#[$group_doc])*
-            #[derive(Clone, Copy, Debug, Default)]
+            #[derive(Clone, Copy, Debug)]
             pub struct $type { $(#[doc = $sentence] pub $field: Switch,)* }
+
+            impl Default for $type {
+                fn default() -> Self {
+                    Self { $($field: Switch::off($id),)* }
+                }
+            }
         )*
 
         /// What the contract permits beside the default.
-        #[derive(Clone, Copy, Debug, Default)]
+        #[derive(Clone, Copy, Debug)]
         pub struct Permitted { $(#[doc = $variation_sentence] pub $variation: Switch,)* }
+
+        impl Default for Permitted {
+            fn default() -> Self {
+                Self { $($variation: Switch::off($variation_id),)* }
+            }
+        }
 
         /// All switches of the reference; the default is correct.
         #[derive(Clone, Debug, Default)]
@@ -97,7 +118,7 @@ macro_rules! policy {
                 id: $id,
                 sentence: $sentence,
                 needs: policy!(@need $($need)?),
-                apply: |policy| policy.$group.$field = Switch(true),
+                apply: |policy| policy.$group.$field.on = true,
             },)*)*
             $(Defect {
                 id: $filter_id,
@@ -112,7 +133,7 @@ macro_rules! policy {
             $(Variation {
                 id: $variation_id,
                 sentence: $variation_sentence,
-                apply: |policy| policy.permitted.$variation = Switch(true),
+                apply: |policy| policy.permitted.$variation.on = true,
             },)*
         ];
     };
@@ -450,6 +471,21 @@ policy! {
         absent_test_logins = "absent-test-logins": "Closed test logins are 404.",
         back_pressure_only = "back-pressure-only": "A peer that does not read is back-pressured, not closed.",
         ties_in_any_order = "ties-in-any-order": "Threads of equal updated_at come in changing order.",
+    }
+}
+
+impl Defect {
+    /// Whether the reference, switched off, would have behaved otherwise somewhere in what was noted.
+    pub fn was_consulted(&self, noted: &Noted) -> bool {
+        let mut policy = Policy::default();
+        (self.apply)(&mut policy);
+        let was_sent = |filter: &Filter| match filter.subject() {
+            Subject::Message(kind) => noted.sent.contains(&kind),
+            Subject::Body(endpoint) => noted.answered.contains(&endpoint),
+        };
+        noted.switches.contains(self.id)
+            || policy.ignores.is_some_and(|kind| noted.heard.contains(&kind))
+            || policy.filters.iter().any(was_sent)
     }
 }
 

@@ -14,7 +14,7 @@ use url::Url;
 
 use super::listen::{Door, Gate, listen};
 use super::site::Site;
-use super::{Conduct, Facts, auth, backend, control, frontend, http_error, provider};
+use super::{Conduct, Facts, auth, backend, control, frontend, http_error, notes, provider};
 
 /// How long each request keeps the services' common turn where they are coupled.
 const COUPLED_WORK: Duration = Duration::from_millis(400);
@@ -130,6 +130,16 @@ pub async fn serve(
     conduct: Conduct,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
+    let notes = conduct.notes.clone();
+    notes::for_nobody(notes.as_ref(), serve_all(listeners, peers, conduct, shutdown)).await
+}
+
+async fn serve_all(
+    listeners: Listeners,
+    peers: Peers,
+    conduct: Conduct,
+    shutdown: CancellationToken,
+) -> Result<(), ServeError> {
     let is_alone = listeners.auth.is_some() && listeners.backend.is_none();
     let shutdown = standalone(&conduct, is_alone, shutdown).await?;
     let addresses = Addresses::of(&listeners, &peers, &conduct)?;
@@ -152,12 +162,12 @@ pub async fn serve(
     let mut listening = JoinSet::new();
     for (listener, router, gate, door) in services {
         if let Some(listener) = listener {
-            listening.spawn(listen(listener, http_error::finish(router, &site), gate, door, shutdown.clone()));
+            let router = http_error::finish(router, &site);
+            listening.spawn(notes::carried_on(listen(listener, router, gate, door, shutdown.clone())));
         }
     }
     while listening.join_next().await.is_some() {}
-    site.tasks.close();
-    site.tasks.wait().await;
+    site.join().await;
     Ok(())
 }
 

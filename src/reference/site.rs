@@ -6,7 +6,7 @@ use tokio_util::task::TaskTracker;
 use super::clock::Clock;
 use super::dialect::Dialect;
 use super::id::Ids;
-use super::{Conduct, Facts, Permitted, Policy, ServeError};
+use super::{Conduct, Facts, Permitted, Policy, ServeError, notes};
 use crate::wire::Contract;
 
 /// What every service of one reference shares; handed around as `Arc<Site>`.
@@ -27,8 +27,8 @@ pub(super) struct Site {
     pub(super) turn: tokio::sync::Mutex<()>,
     /// Ends everything.
     pub(super) shutdown: CancellationToken,
-    /// Every task that is not bound to one connection; joined at shutdown.
-    pub(super) tasks: TaskTracker,
+    /// Every task that is not bound to one connection.
+    tasks: TaskTracker,
 }
 
 impl Site {
@@ -61,6 +61,23 @@ impl Site {
     /// What is done otherwise, within the contract.
     pub(super) fn permitted(&self) -> &Permitted {
         &self.conduct.policy.permitted
+    }
+
+    /// Runs what is not bound to one connection, in the name of who asked for it, until it ends or the service does.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let shutdown = self.shutdown.clone();
+        self.tasks.spawn(notes::carried_on(async move {
+            tokio::select! {
+                () = task => {}
+                () = shutdown.cancelled() => {}
+            }
+        }));
+    }
+
+    /// Waits, after the shutdown, until the last of these tasks is over.
+    pub(super) async fn join(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
     }
 
     /// Whether browsers may use this environment from `origin` (the allow-list holds the frontend's).

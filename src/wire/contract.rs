@@ -346,6 +346,16 @@ impl Contract {
         self.file.shapes.0.get(name)?.schema.as_ref()
     }
 
+    /// The schema of a call's body of success, as the contract file states it.
+    pub fn response_schema(&self, endpoint: Endpoint) -> Option<&Value> {
+        self.body_shape(endpoint, |spec| spec.response.as_deref())?.schema.as_ref()
+    }
+
+    /// The values of `/ws/config` by dotted path.
+    pub fn config_values(&self) -> impl Iterator<Item = &str> {
+        self.file.ws_config.keys().map(String::as_str)
+    }
+
     /// A call's method and path with its `{placeholders}`; `None` where the contract has no such call.
     pub fn endpoint(&self, endpoint: Endpoint) -> Option<(&str, &str)> {
         self.file.http.get(endpoint.slug()).map(|spec| (spec.method.as_str(), spec.path.as_str()))

@@ -9,12 +9,7 @@ use super::runs::Then;
 /// Plays a run in a task of its own.
 pub(super) fn play(backend: &Arc<Backend>, user: String, run: String, steps: Vec<Step>) {
     let of_run = backend.clone();
-    backend.site.tasks.spawn(async move {
-        tokio::select! {
-            () = perform(&of_run, &user, &run, &steps) => {}
-            () = of_run.site.shutdown.cancelled() => {}
-        }
-    });
+    backend.site.spawn(async move { perform(&of_run, &user, &run, &steps).await });
 }
 
 async fn perform(backend: &Backend, user: &str, run: &str, steps: &[Step]) {

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use url::Url;
 
-use crate::reference::ServeError;
 use crate::reference::site::Site;
 use crate::reference::tokens::{TokenType, Tokens};
+use crate::reference::{ServeError, notes};
 use crate::wire::{Endpoint, ErrorCode, read_timestamp};
 
 /// How long the auth service may take to answer.
@@ -144,8 +144,12 @@ impl AuthClient {
 async fn ask(site: Arc<Site>, url: Url, token: Arc<str>) -> Result<Identity, Denial> {
     let body = json!({"token": &*token, "token_type": "access"});
     let question = || {
-        site.client
-            .post(url.clone())
+        let question = site.client.post(url.clone());
+        let question = match notes::header() {
+            Some(asked_by) => question.header(notes::HEADER, asked_by),
+            None => question,
+        };
+        question
             .header("X-Service-ID", &site.facts.service_id)
             .header("X-Service-Secret", &site.facts.service_secret)
             .json(&site.contract().write_request(Endpoint::Validate, &body))

@@ -15,6 +15,7 @@ use super::runs::{Ending, Status};
 use super::session::{Close, Entry, Point, Unrestorable};
 use super::watch::until;
 use super::{Backend, agents, content, misrun};
+use crate::reference::notes;
 use crate::wire::{ErrorCode, Kind, Message};
 
 /// What the defect takes to restore a session: five times what the contract's profile allows.
@@ -57,6 +58,7 @@ pub(super) async fn hear(backend: &Arc<Backend>, socket: u64, text: &str) {
             return backend.hub().refuse(&user, &session, asked.as_deref(), &refusal);
         }
     };
+    notes::heard(&message.kind);
     if policy.ignores.as_ref() == Some(&message.kind) {
         return;
     }

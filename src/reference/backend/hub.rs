@@ -14,8 +14,8 @@ use super::outbound;
 use super::runs::Run;
 use super::session::{Close, Entry, Session, Socket};
 use super::threads::Threads;
-use crate::reference::Permitted;
 use crate::reference::site::Site;
+use crate::reference::{Permitted, notes};
 use crate::wire::{Kind, Message};
 
 /// How long a client's message id stands for the same request.
@@ -131,7 +131,11 @@ impl Hub {
     pub(super) fn send(&mut self, user: &str, to: To<'_>, message: Message) {
         let message = message.id(self.id("event", user));
         let kind = message.kind.clone();
+        notes::sent(&kind);
         let fate = outbound::filtered(&self.site.policy().filters, message);
+        if (fate.changed || fate.held_for.is_some()) && self.reaches_a_socket(user, to) {
+            notes::filtered();
+        }
         if fate.held_for.is_some() {
             let to = match to {
                 To::All => None,
@@ -146,6 +150,9 @@ impl Hub {
             if fate.misrouted
                 && let Some(stranger) = self.users.keys().find(|other| *other != user).cloned()
             {
+                if self.reaches_a_socket(&stranger, To::All) {
+                    notes::filtered();
+                }
                 self.number(&stranger, To::All, &message);
             }
         }
@@ -154,6 +161,13 @@ impl Hub {
             let status = Message::new(Kind::Other("status_update".into())).with("status", "busy");
             self.send(user, to, status);
         }
+    }
+
+    /// Whether somebody is there to see what is sent.
+    fn reaches_a_socket(&self, user: &str, to: To<'_>) -> bool {
+        let sessions = self.users.get(user).map(|user| user.sessions.values());
+        let is_meant = |session: &Session| !matches!(to, To::Session(id) if id != session.id);
+        sessions.into_iter().flatten().any(|session| session.socket.is_some() && is_meant(session))
     }
 
     /// Sends what was held back until a message of `kind` has been sent.

@@ -14,6 +14,7 @@ use super::frames::{self, Incoming, Opcode, Reader, Violation};
 use super::session::{Close, Entry, Next};
 use super::socket::{Parting, Writer};
 use super::{Backend, dispatch, outbound};
+use crate::reference::notes;
 use crate::wire::Kind;
 
 /// Between two pings of an environment that pings often.
@@ -163,7 +164,7 @@ impl<'a> Line<'a> {
     }
 
     async fn hear(&self, text: &str) {
-        dispatch::hear(self.backend, self.number, text).await;
+        notes::for_itself(dispatch::hear(self.backend, self.number, text)).await;
     }
 
     /// Waits while runs of the session stream.
@@ -235,6 +236,7 @@ impl<'a> Line<'a> {
                         None => match self.backend.hub().next(self.number) {
                             Next::Message(entry) => match outbound::delay(&policy.filters, &entry.message.kind) {
                                 Some(by) => {
+                                    notes::filtered();
                                     delayed = Some((entry.clone(), entry.since + by));
                                     continue;
                                 }

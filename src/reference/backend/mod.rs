@@ -50,7 +50,7 @@ impl Backend {
     }
 }
 
-/// The backend's routes; what it runs beside them is on `site.tasks` until `site.shutdown`.
+/// The backend's routes; what it runs beside them ends with the site.
 ///
 /// # Errors
 /// [`ServeError::NoAuthService`] when it has nobody to ask.
@@ -61,7 +61,7 @@ pub(super) fn router(site: &Arc<Site>) -> Result<Router, ServeError> {
         auth: AuthClient::new(site.clone(), url)?,
         hub: Mutex::new(Hub::new(site.clone())),
     });
-    site.tasks.spawn(oauth_news::follow(site.clone(), {
+    site.spawn(oauth_news::follow(site.clone(), {
         let backend = backend.clone();
         move |completion| backend.hub().oauth_completed(&completion)
     }));

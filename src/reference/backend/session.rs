@@ -14,6 +14,7 @@ use super::auth_client::Identity;
 use super::hub::{Hub, To, User};
 use super::runs::Ending;
 use super::{outbound, replay};
+use crate::reference::notes;
 use crate::wire::{Kind, Message};
 
 /// How far a clock is ahead that is wrong.
@@ -372,9 +373,13 @@ impl Hub {
     pub(super) fn send_ahead(&mut self, number: u64, message: Message) {
         let Some(socket) = self.sockets.get(&number) else { return };
         let message = message.id(self.id("event", &socket.user));
-        let messages = outbound::filtered(&self.site.policy().filters, message).messages;
+        notes::sent(&message.kind);
+        let fate = outbound::filtered(&self.site.policy().filters, message);
+        if fate.changed {
+            notes::filtered();
+        }
         let Some(socket) = self.sockets.get_mut(&number) else { return };
-        socket.ahead.extend(messages.into_iter().map(|message| Arc::new(Entry::new(Arc::new(message), 0))));
+        socket.ahead.extend(fate.messages.into_iter().map(|message| Arc::new(Entry::new(Arc::new(message), 0))));
         socket.wake.notify_one();
     }
 

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::Backend;
 use super::auth_client::{Denial, Identity};
+use crate::reference::notes;
 use crate::wire::ErrorCode;
 
 /// How long an auth service that does not answer is believed to have nothing against a socket.
@@ -26,12 +27,7 @@ struct Standing {
 /// Watches over a session in a task of its own, until the session is gone.
 pub(super) fn watch(backend: &Arc<Backend>, user: String, session: String) {
     let of_watch = backend.clone();
-    backend.site.tasks.spawn(async move {
-        tokio::select! {
-            () = guard(&of_watch, &user, &session) => {}
-            () = of_watch.site.shutdown.cancelled() => {}
-        }
-    });
+    backend.site.spawn(notes::for_itself(async move { guard(&of_watch, &user, &session).await }));
 }
 
 async fn guard(backend: &Backend, user: &str, session: &str) {

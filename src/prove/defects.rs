@@ -1,0 +1,130 @@
+//! Each defect against its own checks, and against others that consult its switch.
+
+use serde::Serialize;
+
+use super::clean::Clean;
+use super::stage::{Stage, Staging};
+use super::{ProveOptions, reason};
+use crate::check::Check;
+use crate::model::{Finding, Verdict};
+use crate::reference::Defect;
+
+/// What became of a defect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fate {
+    /// Each of its checks deviated with the finding of its page.
+    Caught,
+    /// One of them did not.
+    Survived,
+    /// It could not be shown, or nothing could be judged under it.
+    Broken,
+}
+
+/// A defect against its own checks.
+#[derive(Clone, Debug, Serialize)]
+pub struct DefectProof {
+    /// The defect.
+    pub id: &'static str,
+    /// The checks whose pages name it.
+    pub expected: Vec<&'static str>,
+    /// Those that deviated with the finding of their page.
+    pub caught_by: Vec<&'static str>,
+    /// The finding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finding: Option<&'static str>,
+    /// What became of it.
+    pub outcome: Fate,
+    /// What its checks said instead, or why it could not be shown.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
+    /// Those of its checks on whose behalf the clean reference never consulted its switch: for them it is dead.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unconsulted_by: Vec<&'static str>,
+    /// How many other checks consult its switch and were run beside its own, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beside: Option<usize>,
+    /// Those of them that deviated.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub collateral: Vec<&'static str>,
+}
+
+/// Whether the page of one of `checks` names `defect`.
+pub(super) fn is_named(defect: &Defect, checks: &[&'static Check]) -> bool {
+    catching(defect, checks).next().is_some()
+}
+
+/// The checks whose pages name `defect`, with the finding that must catch it.
+fn catching<'a>(
+    defect: &'a Defect,
+    checks: &'a [&'static Check],
+) -> impl Iterator<Item = (&'static Check, Option<Finding>)> + 'a {
+    checks.iter().copied().flat_map(move |check| {
+        let catches = check.page.catches().filter(|catch| catch.defect == defect.id);
+        catches.map(move |catch| (check, catch.finding))
+    })
+}
+
+/// Runs a defect's own checks under it, and the others that may see it.
+pub(super) async fn prove(defect: &'static Defect, options: &ProveOptions, clean: &Clean) -> DefectProof {
+    let expected: Vec<_> = catching(defect, &options.checks).collect();
+    let mut result = DefectProof {
+        id: defect.id,
+        expected: expected.iter().map(|(check, _)| check.id.as_str()).collect(),
+        caught_by: Vec::new(),
+        finding: expected.first().and_then(|(_, finding)| *finding).map(Finding::slug),
+        outcome: Fate::Broken,
+        remarks: Vec::new(),
+        unconsulted_by: Vec::new(),
+        beside: None,
+        collateral: Vec::new(),
+    };
+    let is_own = |check: &Check| expected.iter().any(|(own, _)| own.id == check.id);
+    let mut beside = Vec::new();
+    if let Some(baseline) = clean.under(defect.needs) {
+        let asks = |check: &Check| baseline.concerns(check, |noted| defect.was_consulted(noted));
+        let dead = expected.iter().filter(|(check, _)| baseline.knows(check) && !asks(check));
+        result.unconsulted_by = dead.map(|(check, _)| check.id.as_str()).collect();
+        let may_see = |check: &Check| baseline.may_concern(check, |noted| defect.was_consulted(noted));
+        if options.collateral {
+            let others = baseline.conforming().map(|(check, _)| check);
+            beside = others.filter(|check| !is_own(check) && may_see(check)).collect();
+            result.beside = Some(beside.len());
+        }
+    }
+    // In the registry's order, whoever asks.
+    let runs = |check: &Check| is_own(check) || beside.iter().any(|other| other.id == check.id);
+    let checks: Vec<_> = options.checks.iter().copied().filter(|check| runs(check)).collect();
+    let staging = Staging { defect: Some(defect.id.to_owned()), setting: defect.needs, ..Staging::default() };
+    let outcomes = match Stage::start(staging).await {
+        Ok(stage) => stage.run(&checks, false).await,
+        Err(error) => {
+            result.remarks.push(error.to_string());
+            return result;
+        }
+    };
+    let mut unjudged = false;
+    for outcome in outcomes {
+        let due = expected.iter().find(|(check, _)| check.id == outcome.id);
+        match (&outcome.verdict, due) {
+            (Verdict::Deviates(deviation), Some((_, finding))) if Some(deviation.finding) == *finding => {
+                result.caught_by.push(outcome.id.as_str());
+            }
+            (Verdict::Deviates(_), None) => result.collateral.push(outcome.id.as_str()),
+            (_, None) => {}
+            (verdict, Some(_)) => {
+                unjudged |= matches!(verdict, Verdict::NotVerified(_) | Verdict::Inconclusive(_));
+                let why = reason(&outcome).map_or_else(String::new, |reason| format!(": {reason}"));
+                result.remarks.push(format!("{} {}{why}", outcome.id, verdict.slug().replace('_', " ")));
+            }
+        }
+    }
+    result.outcome = if result.caught_by.len() == result.expected.len() {
+        Fate::Caught
+    } else if unjudged {
+        Fate::Broken
+    } else {
+        Fate::Survived
+    };
+    result
+}
