@@ -136,8 +136,16 @@ pub(super) async fn delete(
     token: &Token,
     thread: &str,
 ) -> Result<(), String> {
-    let call = target.http(recorder).call(Endpoint::DeleteThread).path_param("id", thread).bearer(token);
-    let answer = call.send().await.map_err(|fault| fault.to_string())?;
+    let ask = async || {
+        let call = target.http(recorder).call(Endpoint::DeleteThread).path_param("id", thread).bearer(token);
+        call.send().await.map_err(|fault| fault.to_string())
+    };
+    let mut answer = ask().await?;
+    if let (429, Some(pause)) = (answer.status, answer.retry_after().filter(|pause| *pause < WITHIN)) {
+        // The checks may have used up the user's limit.
+        tokio::time::sleep(pause).await;
+        answer = ask().await?;
+    }
     let gone = answer.status == 404 || answer.succeeded(target.contract(), Endpoint::DeleteThread);
     gone.then_some(()).ok_or_else(|| format!("HTTP {}", answer.status))
 }

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, Semaphore, mpsc};
@@ -31,6 +32,9 @@ const PREFLIGHT: CheckId = CheckId::new("run/preflight");
 
 /// What a run that was killed has left is swept after this time: it is surely over then.
 const LEFT_BEHIND: Duration = Duration::from_secs(3_600);
+
+/// How often in a run a pause is made because the target asked for it.
+const PAUSES: u32 = 10;
 
 /// Everything a run is told.
 pub struct RunOptions {
@@ -65,6 +69,15 @@ struct Shared {
     breaker: Mutex<()>,
     repeat: u32,
     started: mpsc::UnboundedSender<CheckId>,
+    /// How many more pauses are made because the target asked for them: it may ask every check.
+    pauses: AtomicU32,
+}
+
+impl Shared {
+    fn may_pause(&self, pause: Duration) -> bool {
+        let one_less = |left: u32| left.checked_sub(1);
+        pause.is_zero() || self.pauses.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
+    }
 }
 
 /// A check's end, before it is known whether it gates.
@@ -321,6 +334,7 @@ async fn phases(options: &RunOptions, ledger: &mut Ledger<'_>) {
         breaker: Mutex::new(()),
         repeat: options.repeat.max(1),
         started,
+        pauses: AtomicU32::new(PAUSES),
         target: Arc::clone(target),
     });
 
@@ -416,8 +430,14 @@ async fn judge(shared: Arc<Shared>, unit: Unit) -> Vec<Finished> {
     while tries < shared.repeat {
         let attempt = unit.attempt(&shared.target, &shared.known, lease.users()).await;
         waited += attempt.waited;
-        // A restart, a gateway's hiccup or our own delay is given one more chance, and told.
-        let again = hiccups == 0 && attempt.judged.iter().any(|judged| judged.hiccup) && !shared.target.unreachable();
+        // A restart, a gateway's hiccup, a limit or our own delay is given one more chance, and told.
+        let pause = attempt.judged.iter().filter_map(|judged| judged.again_after).max();
+        let again = hiccups == 0 && !shared.target.unreachable() && pause.is_some_and(|pause| shared.may_pause(pause));
+        if let (true, Some(pause)) = (again, pause) {
+            // Retry-After (RFC 9110 §10.2.3), or what the protocol says in its place.
+            tokio::time::sleep(pause).await;
+            waited += pause;
+        }
         hiccups += u32::from(again);
         tries += u32::from(!again);
         let attempts = tries + hiccups;

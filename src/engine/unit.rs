@@ -19,6 +19,9 @@ pub(super) struct Unit {
     checks: Vec<&'static Check>,
 }
 
+/// The longest pause that a target may ask for before one more attempt.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
 /// Between two looks at a deadline that moves while a check waits for its turn.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -35,21 +38,30 @@ pub(super) struct Judged {
     pub(super) judgement: Judgement,
     /// The check panicked, or tried what it has not declared: a defect of ours.
     pub(super) internal_error: bool,
-    /// A hiccup of the environment, or of our own machine: worth one more attempt.
-    pub(super) hiccup: bool,
+    /// A hiccup of the environment, or of our own machine: worth one more attempt after this pause.
+    pub(super) again_after: Option<Duration>,
     /// Everything that was said, where somebody will want to read it.
     pub(super) history: Arc<History>,
 }
 
 impl Judged {
-    fn of(judgement: Judgement, internal_error: bool, delayed: bool, history: Arc<History>) -> Self {
-        let blame = match &judgement {
-            Err(Stop::Inconclusive(why)) => Some(why.blame),
+    fn of(
+        context: &Context,
+        (judgement, internal_error): (Judgement, bool),
+        delayed: bool,
+        history: Arc<History>,
+    ) -> Self {
+        let again_after = match &judgement {
+            _ if internal_error => None,
+            Err(Stop::Inconclusive(why)) => match why.blame {
+                Blame::Environment => Some(Duration::ZERO),
+                Blame::Harness => delayed.then_some(Duration::ZERO),
+                Blame::Throttled => context.recorder().manners().asked_pause().filter(|pause| *pause <= LONGEST_PAUSE),
+                Blame::Target | Blame::Credentials => None,
+            },
             _ => None,
         };
-        let delayed = blame == Some(Blame::Harness) && delayed;
-        let hiccup = !internal_error && (blame == Some(Blame::Environment) || delayed);
-        Self { judgement, internal_error, hiccup, history }
+        Self { judgement, internal_error, again_after, history }
     }
 }
 
@@ -96,9 +108,10 @@ impl Unit {
                 let read = judged.iter().any(|(judgement, _)| is_read(judgement));
                 let history = if read { Arc::new(context.recorder().history()) } else { Arc::default() };
                 let of_judge = acted.0.as_ref().is_ok_and(Recording::was_delayed);
-                let told = |(judgement, internal_error): (Judgement, bool)| {
-                    let history = if is_read(&judgement) { Arc::clone(&history) } else { Arc::default() };
-                    Judged::of(judgement, internal_error, context.was_delayed() || of_judge, history)
+                let delayed = context.was_delayed() || of_judge;
+                let told = |end: (Judgement, bool)| {
+                    let history = if is_read(&end.0) { Arc::clone(&history) } else { Arc::default() };
+                    Judged::of(&context, end, delayed, history)
                 };
                 let judged = judged.into_iter().map(told).collect();
                 context.mended().await;
@@ -108,11 +121,11 @@ impl Unit {
                 let mut attempt = Attempt { judged: Vec::with_capacity(checks.len()), waited: Duration::ZERO };
                 for check in checks {
                     let context = Context::new(check, Arc::clone(&target), config, users.clone());
-                    let (judgement, internal_error) = bounded(&context, act(check, &context)).await;
+                    let end = bounded(&context, act(check, &context)).await;
                     context.mended().await;
-                    let read = is_read(&judgement);
+                    let read = is_read(&end.0);
                     let history = if read { Arc::new(context.recorder().history()) } else { Arc::default() };
-                    attempt.judged.push(Judged::of(judgement, internal_error, context.was_delayed(), history));
+                    attempt.judged.push(Judged::of(&context, end, context.was_delayed(), history));
                     attempt.waited += context.recorder().manners().waited();
                 }
                 attempt

@@ -1,6 +1,10 @@
 //! What stands between the checker and the service it asks: a gateway's page, a limit, a restart.
 //! Such an answer is nobody's conformance and nobody's deviation.
 
+use std::time::Duration;
+
+use serde_json::Value;
+
 use super::Target;
 use super::fault::FaultKind;
 use super::transcript::Line;
@@ -30,7 +34,11 @@ pub(super) fn of_answer(
     };
     match status {
         429 if !manners.expects_throttling() => {
-            let after = header("retry-after").map_or_else(String::new, |after| format!(", Retry-After: {after}"));
+            let after = header("retry-after");
+            if let Some(seconds) = after.and_then(|after| after.trim().parse().ok()) {
+                manners.slow_down(Duration::from_secs(seconds));
+            }
+            let after = after.map_or_else(String::new, |after| format!(", Retry-After: {after}"));
             let what = format!("HTTP 429{after}: {}", slower(target));
             Some((FaultKind::Throttled, what))
         }
@@ -67,6 +75,9 @@ pub(super) fn hear(line: &Line, message: &Message) {
         Some(ErrorCode::TooManyConnections) => "lower `pace.sockets_per_user`, or see who else uses this account",
         _ => return,
     };
+    if let Some(pause) = message.payload.get("retry_after_ms").and_then(Value::as_f64) {
+        manners.slow_down(Duration::try_from_secs_f64(pause / 1000.0).unwrap_or(Duration::MAX));
+    }
     let code = message.error_code().map_or_else(String::new, |code| code.to_string());
     let what = format!("error {code} on the socket: the target asks us to slow down: {remedy}");
     manners.disturb(Blame::Throttled, what, line.evidence(4));

@@ -16,6 +16,7 @@ pub struct Manners {
     takes_any_answer: AtomicBool,
     restores: AtomicBool,
     disturbance: Mutex<Option<Inconclusive>>,
+    pause: Mutex<Option<Duration>>,
     breach: Mutex<Option<String>>,
     waits: Mutex<Waits>,
 }
@@ -91,6 +92,17 @@ impl Manners {
     /// What came between, if anything did: whatever the check says then, it is not judged.
     pub fn disturbance(&self) -> Option<Inconclusive> {
         self.disturbance.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The target said after which time it will listen again.
+    pub(super) fn slow_down(&self, pause: Duration) {
+        let mut longest = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
+        *longest = (*longest).max(Some(pause));
+    }
+
+    /// After which time the target will listen again, where it asked us to slow down and said so.
+    pub fn asked_pause(&self) -> Option<Duration> {
+        *self.pause.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The check tried what it has not declared; it was not sent.

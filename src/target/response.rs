@@ -33,6 +33,11 @@ impl Response {
         self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
+    /// `Retry-After` in seconds (RFC 9110 §10.2.3); a date there is none.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
+    }
+
     /// All headers of this name, in any case.
     pub fn headers_named<'h, 'n>(&'h self, name: &'n str) -> impl Iterator<Item = &'h str> + use<'h, 'n> {
         let named = self.headers.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name));
