@@ -56,7 +56,11 @@ impl Judged {
             Err(Stop::Inconclusive(why)) => match why.blame {
                 Blame::Environment => Some(Duration::ZERO),
                 Blame::Harness => delayed.then_some(Duration::ZERO),
-                Blame::Throttled => context.recorder().manners().asked_pause().filter(|pause| *pause <= LONGEST_PAUSE),
+                Blame::Throttled => context.recorder().manners().asked_pause().and_then(|pause| {
+                    // After the pause one message is let through, after the window all that the limit allows.
+                    let window = Duration::try_from_secs_f64(context.waits().config.rate_limit.window_s).ok()?;
+                    Some(pause.max(window)).filter(|pause| *pause <= LONGEST_PAUSE)
+                }),
                 Blame::Target | Blame::Credentials => None,
             },
             _ => None,

@@ -92,7 +92,8 @@ pub fn entry_lines(entry: &Entry, start: Duration, depth: Depth) -> Vec<String> 
         (_, Direction::Received) => "←",
     };
     let (what, below) = record(&entry.record, entry.direction, depth);
-    let broken = if entry.broken { "  (broken on purpose)" } else { "" };
+    // What comes back on such a connection is the target's own, however little it is judged.
+    let broken = if entry.broken && entry.direction == Direction::Sent { "  (broken on purpose)" } else { "" };
     // What a check says about itself is on no connection.
     let connection = if entry.connection.0 == 0 { String::new() } else { entry.connection.to_string() };
     let mut lines = vec![format!("{at:>10}  {connection:<3} {arrow} {what}{broken}")];
