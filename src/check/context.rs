@@ -22,6 +22,7 @@ pub struct Context {
     config: WsConfig,
     users: Vec<usize>,
     observations: Arc<Mutex<Vec<Observation>>>,
+    figures: Arc<Mutex<Vec<String>>>,
     doing: Arc<Mutex<String>>,
     /// A window was not judged, since we were late ourselves.
     pub(super) delayed: Arc<AtomicBool>,
@@ -57,6 +58,7 @@ impl Context {
             config,
             users,
             observations: Arc::default(),
+            figures: Arc::default(),
             doing: Arc::new(Mutex::new("before its first step".into())),
             delayed: Arc::default(),
             began: Instant::now(),
@@ -78,6 +80,7 @@ impl Context {
             config: self.config,
             users: self.users.clone(),
             observations: Arc::clone(&self.observations),
+            figures: Arc::clone(&self.figures),
             doing: Arc::clone(&self.doing),
             delayed: Arc::clone(&self.delayed),
             began: self.began,
@@ -229,7 +232,18 @@ impl Context {
     /// # Errors
     /// Inconclusive, blaming the harness, when they saw nothing.
     pub fn conforms(&self) -> Judgement {
-        Conforms::on(&self.observations.lock().unwrap_or_else(PoisonError::into_inner))
+        let conforms = Conforms::on(&self.observations.lock().unwrap_or_else(PoisonError::into_inner))?;
+        Ok(conforms.with_figures(self.figures()))
+    }
+
+    /// Something measured, one line, told whatever the judgement is.
+    pub fn figure(&self, figure: impl Into<String>) {
+        let figure = self.target.redactor().redact(&figure.into());
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner).push(figure);
+    }
+
+    fn figures(&self) -> Vec<String> {
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A deviation at the current step.
@@ -238,8 +252,9 @@ impl Context {
         finding: Finding,
         expected: impl IntoIterator<Item = impl Into<String>>,
         seen: impl Into<String>,
-        evidence: Evidence,
+        mut evidence: Evidence,
     ) -> Stop {
+        evidence.facts.extend(self.figures());
         Deviation {
             finding,
             step: self.doing(),

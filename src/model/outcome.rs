@@ -78,6 +78,14 @@ impl Verdict {
         }
     }
 
+    /// What a check that conforms has measured, one line each.
+    pub fn figures(&self) -> &[String] {
+        match self {
+            Self::Conforms(conforms) => conforms.figures(),
+            Self::Deviates(_) | Self::NotVerified(_) | Self::Inconclusive(_) => &[],
+        }
+    }
+
     /// Its word in JSON.
     pub const fn slug(&self) -> &'static str {
         match self {

@@ -147,13 +147,22 @@ fn push_checks(page: &mut String, result: &RunResult) {
         };
         let _ = writeln!(
             page,
-            "<tr><td class=\"{class}\">{word}</td><td class=\"wide\"><code>{}</code></td><td class=\"wide\">{}</td><td>{}</td></tr>",
+            "<tr><td class=\"{class}\">{word}</td><td class=\"wide\"><code>{}</code></td><td class=\"wide\">{}{}</td><td>{}</td></tr>",
             escape(outcome.id.as_str()),
             prose(outcome.title),
+            figures(outcome),
             span(outcome.duration)
         );
     }
     page.push_str("</table>\n</details>\n");
+}
+
+/// What a check that conforms has measured.
+fn figures(outcome: &Outcome) -> String {
+    match outcome.verdict.figures() {
+        [] => String::new(),
+        figures => format!("<pre>{}</pre>", escape(&figures.join("\n"))),
+    }
 }
 
 fn names(checks: &[CheckId]) -> String {

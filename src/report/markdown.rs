@@ -53,6 +53,7 @@ pub fn render(result: &RunResult) -> String {
             span(row.time)
         );
     }
+    push_figures(&mut out, result);
     out.push_str("\n## Run\n\n| | |\n|---|---|\n");
     for (key, value) in run_facts(result) {
         let _ = writeln!(out, "| {key} | {} |", prose(&value));
@@ -74,6 +75,18 @@ fn push_blocks(out: &mut String, kind: Kind, result: &RunResult) {
             let count = plural(block.also.len(), "check", "checks");
             let _ = writeln!(out, "also in {count}: {}\n", names(&block.also));
         }
+    }
+}
+
+/// What was measured by checks that conform.
+fn push_figures(out: &mut String, result: &RunResult) {
+    let measured = result.outcomes.iter().filter(|outcome| !outcome.verdict.figures().is_empty());
+    for (index, outcome) in measured.enumerate() {
+        if index == 0 {
+            out.push_str("\n## Measured\n\n");
+        }
+        let _ = writeln!(out, "`{}`\n", outcome.id);
+        out.push_str(&fenced(&(outcome.verdict.figures().join("\n") + "\n")));
     }
 }
 

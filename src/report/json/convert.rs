@@ -84,6 +84,7 @@ impl Check {
             trace: Some(Trace::from(&outcome.trace)).filter(|trace| *trace != Trace::default()),
             evidence: None,
             observations: 0,
+            figures: outcome.verdict.figures().to_vec(),
             attempts: outcome.attempts,
             flaky: outcome.flaky,
             known: outcome.known,

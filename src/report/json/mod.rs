@@ -157,6 +157,9 @@ pub struct Check {
     pub evidence: Option<Evidence>,
     /// Facts that were observed by a check that conforms, else 0.
     pub observations: u32,
+    /// What a check that conforms has measured, one line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub figures: Vec<String>,
     /// How often it was tried.
     pub attempts: u32,
     /// Its attempts disagreed.

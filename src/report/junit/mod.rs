@@ -109,11 +109,12 @@ fn case(outcome: &Outcome, facts: &RunFacts, attachments: Option<&Path>) -> Test
     match &outcome.verdict {
         // The reason is the message, and some readers show the text alone.
         Verdict::NotVerified(reason) => set_text(&mut case, &message_of(&reason.to_string())),
-        Verdict::Conforms(_) if outcome.flaky => {
-            case.system_out =
-                Some(cdata(&format!("flaky: {} attempts disagreed, the last one conforms", outcome.attempts)));
+        Verdict::Conforms(conforms) => {
+            let flaky = format!("flaky: {} attempts disagreed, the last one conforms", outcome.attempts);
+            let lines = outcome.flaky.then_some(&flaky).into_iter().chain(conforms.figures());
+            let lines: Vec<&str> = lines.map(String::as_str).collect();
+            case.system_out = (!lines.is_empty()).then(|| text(&lines.join("\n")));
         }
-        Verdict::Conforms(_) => {}
         Verdict::Deviates(_) | Verdict::Inconclusive(_) => {
             let account =
                 Account::of(outcome, Again::of(facts), Depth::AMPLE).map(|account| account.text()).unwrap_or_default();

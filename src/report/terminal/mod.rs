@@ -27,7 +27,7 @@ pub enum Verbosity {
     /// Also what was not verified or not judged, and the table.
     #[default]
     Normal,
-    /// Also each scenario as it begins.
+    /// Also each scenario as it begins and each check as it ends, with what was measured.
     Verbose,
 }
 
@@ -178,18 +178,23 @@ impl Terminal {
         self.totals.inconclusive += one.inconclusive;
         self.bar.inc(1);
         self.tell_running();
-        if self.bar.is_hidden()
-            && self.look.verbosity > Verbosity::Quiet
+        let told = if self.bar.is_hidden() { Verbosity::Normal } else { Verbosity::Verbose };
+        if self.look.verbosity >= told
             && let Some(line) = self.line(outcome)
         {
             self.print(&line);
         }
     }
 
-    /// The line of a check that does not conform.
+    /// The line of a check: of one that conforms, with what it has measured, only for who wants each told.
     fn line(&self, outcome: &Outcome) -> Option<String> {
         let (word, why) = match &outcome.verdict {
-            Verdict::Conforms(_) => return None,
+            Verdict::Conforms(_) if self.look.verbosity < Verbosity::Verbose => return None,
+            Verdict::Conforms(conforms) => {
+                let figures = conforms.figures().iter().map(|figure| format!("\n{:14}{}", "", visible(figure)));
+                let figures: String = figures.collect();
+                return Some(format!("conforms      {}  {}{figures}\n", outcome.id, text::span(outcome.duration)));
+            }
             // One cause is often that of many: the blocks at the end tell each once.
             Verdict::Inconclusive(_) | Verdict::NotVerified(_) if self.look.verbosity < Verbosity::Verbose => {
                 return None;

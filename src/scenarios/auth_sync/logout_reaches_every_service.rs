@@ -30,7 +30,7 @@ async fn run(cx: &Context) -> Judgement {
     let (since, within) = (answer.received, within(&cx.waits()));
     let (shown, ended) = tokio::join!(shown(cx, &login, since, within), ended(cx, open, since, within));
     let figures: Vec<String> = shown.iter().chain(&ended).map(|(what, result)| figure(what, result)).collect();
-    cx.step(figures.join(", "));
+    figures.iter().for_each(|figure| cx.figure(figure));
     for (what, result) in shown.into_iter().chain(ended) {
         result.map_err(|stop| with_figures(stop, &what, &figures))?;
     }

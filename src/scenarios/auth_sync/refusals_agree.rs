@@ -34,10 +34,10 @@ async fn run(cx: &Context) -> Judgement {
         rows.push(row(cx, &surfaces, step, &token).await?);
     }
     control(cx, &surfaces, &login.access).await?;
-    let table = table(&surfaces, &rows);
+    table(&surfaces, &rows).into_iter().for_each(|line| cx.figure(line));
     for row in &rows {
         cx.step(&row.token);
-        agrees(cx, &surfaces, row, &table)?;
+        agrees(cx, &surfaces, row)?;
     }
     cx.conforms()
 }
@@ -91,17 +91,13 @@ fn table(surfaces: &[Surface], rows: &[Row]) -> Vec<String> {
     [head].into_iter().chain(body).collect()
 }
 
-fn agrees(cx: &Context, surfaces: &[Surface], row: &Row, table: &[String]) -> Result<(), Stop> {
+fn agrees(cx: &Context, surfaces: &[Surface], row: &Row) -> Result<(), Stop> {
     let refused = |told: &Told| matches!(told.verdict, Verdict::Refused(_));
     let told = || surfaces.iter().zip(&row.told);
     // The auth service's word comes first: the others have it from there.
     let due = row.told.iter().find(|told| refused(told)).map(|told| &told.verdict);
     let odd = told().find(|(_, told)| !refused(told)).or_else(|| told().find(|(_, told)| Some(&told.verdict) != due));
-    let evidence = || {
-        let mut evidence = odd.map(|(_, told)| told.evidence.clone()).unwrap_or_default();
-        evidence.facts.extend(table.iter().cloned());
-        evidence
-    };
+    let evidence = || odd.map(|(_, told)| told.evidence.clone()).unwrap_or_default();
     let finding = odd.map_or(Finding::WrongCode, |(_, told)| told.verdict.finding());
     let expected = match due {
         Some(code) => format!("{code} on every surface"),

@@ -36,6 +36,7 @@ async fn run(cx: &Context) -> Judgement {
     let figures = took.iter().map(|time| format!("{} ms", time.as_millis())).collect::<Vec<_>>().join(", ");
     let p95 = p95(&mut took);
     let expected = format!("the first replayed frame within {} ms, 95 % of the time", window.as_millis());
+    cx.figure(format!("first replayed frame after {figures} (window {} ms)", window.as_millis()));
     let seen = || format!("{} ms, of {figures}", p95.as_millis());
     cx.step("from connecting to the first replayed frame");
     cx.holds(p95 <= window, Finding::Late, expected, seen, || cx.evidence())?;
