@@ -3,7 +3,7 @@ use serde_json::json;
 use crate::check;
 use crate::check::{Check, Context};
 use crate::model::{Judgement, Need, NotVerified, Stop};
-use crate::target::Call;
+use crate::target::{Call, Response};
 use crate::wire::Endpoint;
 
 pub(super) static CHECK: Check = check!("auth-sync/service-calls-authenticated", run).needs(&[Need::Service]);
@@ -17,6 +17,9 @@ async fn run(cx: &Context) -> Judgement {
     let validate = || cx.call(Endpoint::Validate).json(&json!({"token": login.access.expose(), "token_type": "access"}));
     let by = |id: &str, secret: &str| validate().header("X-Service-ID", id).header("X-Service-Secret", secret);
     let right = || by(&service.id, service.secret.expose());
+    cx.step("the service token as it is issued");
+    let issued = issued(cx, &service.id, service.secret.expose()).await?;
+    cx.success(Endpoint::ServiceToken, &issued)?;
     let token = cx.service_token().await?;
 
     control(cx, right(), validate().bearer(&token)).await?;
@@ -32,6 +35,11 @@ async fn run(cx: &Context) -> Judgement {
     }
     control(cx, right(), validate().bearer(&token)).await?;
     cx.conforms()
+}
+
+async fn issued(cx: &Context, id: &str, secret: &str) -> Result<Response, Stop> {
+    let body = json!({"service_id": id, "service_secret": secret});
+    Ok(cx.call(Endpoint::ServiceToken).json(&body).send().await?)
 }
 
 /// Both ways by which a service is known are open.
