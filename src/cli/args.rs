@@ -368,6 +368,12 @@ pub(super) struct ServeArgs {
     /// Write that header into the profile, too.
     #[arg(long, requires_all = ["require_header", "profile_out"])]
     pub(super) profile_with_header: bool,
+    /// Every octet comes so many milliseconds later, in both directions.
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub(super) delay: u64,
+    /// The delay varies by up to so many milliseconds to either side.
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub(super) jitter: u64,
     /// Close the logins for tests, as production does.
     #[arg(long)]
     pub(super) production: bool,

@@ -3,11 +3,13 @@
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::args::{ServeArgs, ServiceArg};
 use super::{interrupt, usage};
@@ -15,6 +17,7 @@ use crate::local::{self, Issued, TlsFiles};
 use crate::model::ExitCode;
 use crate::profile::Environment;
 use crate::reference::{Addresses, Conduct, Facts, Filter, Listeners, Peers, Policy, serve as serve_reference};
+use crate::target::Link;
 use crate::wire::Contract;
 
 pub(super) fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
@@ -90,7 +93,8 @@ async fn foreground(args: ServeArgs, conduct: Conduct, files: Option<TlsFiles>) 
         provider: bind(serves(ServiceArg::Auth), 0).await?,
         control: bind(args.only.is_none(), 0).await?,
     };
-    let peers = Peers { auth: args.auth_url.clone(), backend: args.backend_url.clone(), ..Peers::default() };
+    let mut peers = Peers { auth: args.auth_url.clone(), backend: args.backend_url.clone(), ..Peers::default() };
+    let links = links(&args, &listeners, &mut peers).await?;
     let addresses = Addresses::of(&listeners, &peers, &conduct)?;
     let facts = Facts::new(&conduct, addresses);
     if let Some(path) = &args.profile_out {
@@ -110,7 +114,36 @@ async fn foreground(args: ServeArgs, conduct: Conduct, files: Option<TlsFiles>) 
     let shutdown = CancellationToken::new();
     let _guard = interrupt::cancel_on_signal(shutdown.clone())?;
     serve_reference(listeners, peers, conduct, shutdown).await?;
+    for link in links {
+        link.close().await;
+    }
     Ok(ExitCode::Conforms)
+}
+
+/// A long way to each service, where one is asked for: everybody asks at its beginning, the services each other, too.
+async fn links(args: &ServeArgs, listeners: &Listeners, peers: &mut Peers) -> anyhow::Result<Vec<Link>> {
+    let mut links = Vec::new();
+    if args.delay == 0 && args.jitter == 0 {
+        return Ok(links);
+    }
+    let scheme = if args.tls { "https" } else { "http" };
+    let services = [
+        (&listeners.auth, &mut peers.auth),
+        (&listeners.backend, &mut peers.backend),
+        (&listeners.frontend, &mut peers.frontend),
+        (&listeners.provider, &mut peers.provider),
+    ];
+    for (listener, peer) in services {
+        let Some(listener) = listener else { continue };
+        let link = Link::to(listener.local_addr()?)
+            .delay(Duration::from_millis(args.delay))
+            .jitter(Duration::from_millis(args.jitter))
+            .open();
+        let link = link.await.map_err(|_| anyhow::anyhow!("no port is left for --delay"))?;
+        *peer = Some(Url::parse(&format!("{scheme}://{}", link.address()))?);
+        links.push(link);
+    }
+    Ok(links)
 }
 
 /// The arguments that give a launched service the same conduct.

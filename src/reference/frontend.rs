@@ -15,6 +15,13 @@ use crate::wire::{Endpoint, Kind, Message};
 const PAGE: &str = include_str!("frontend/index.html");
 const SCRIPT: &str = include_str!("frontend/app.js");
 
+/// In which layer of the page an agent's event is shown (contract, section 7.2); the others are in none.
+const LAYERS: [(&str, &[Kind]); 3] = [
+    ("fast", &[Kind::AgentStarted, Kind::ToolExecuting]),
+    ("medium", &[Kind::AgentThinking, Kind::PartialResult]),
+    ("slow", &[Kind::AgentCompleted, Kind::FinalReport]),
+];
+
 /// The frontend's routes.
 pub(super) fn router(site: &Arc<Site>) -> Router {
     let mut router = Router::new().route("/app.js", get(script));
@@ -36,9 +43,15 @@ async fn script(State(site): State<Arc<Site>>) -> Response {
     let ignored = site.policy().http.frontend_ignores_event.on().then_some(Kind::ServiceRecovered);
     let kinds = contract.ui_kinds().filter(|kind| Some(kind) != ignored.as_ref());
     let handled: Vec<Value> = kinds.map(|kind| contract.write(&Message::new(kind), None)).collect();
+    let layers: Value = LAYERS
+        .iter()
+        .map(|(layer, kinds)| ((*layer).to_owned(), kinds.iter().map(|kind| contract.wire_type(kind)).collect()))
+        .collect::<serde_json::Map<String, Value>>()
+        .into();
     let path = |endpoint| contract.endpoint(endpoint).map(|(_, path)| path);
     let known = json!({
         "handled": handled,
+        "layers": layers,
         "subprotocol": contract.auth_subprotocol(),
         "token_prefix": contract.token_subprotocol(""),
         "ask": contract.write(&Message::new(Kind::UserMessage), None),

@@ -36,7 +36,7 @@ pub struct Listeners {
     pub control: Option<TcpListener>,
 }
 
-/// Services that are served elsewhere.
+/// Services that are served elsewhere, or that are to be asked at another address than they listen at.
 #[derive(Clone, Debug, Default)]
 pub struct Peers {
     /// The auth service.
@@ -71,12 +71,12 @@ impl Addresses {
     /// [`ServeError::Listener`] when a listener does not know its address.
     pub fn of(listeners: &Listeners, peers: &Peers, conduct: &Conduct) -> Result<Self, ServeError> {
         let scheme = if conduct.tls.is_some() { "https" } else { "http" };
-        let of = |listener: &Option<TcpListener>, peer: &Option<Url>, scheme: &str| match listener {
-            Some(listener) => listener
+        let of = |listener: &Option<TcpListener>, peer: &Option<Url>, scheme: &str| match (peer, listener) {
+            (None, Some(listener)) => listener
                 .local_addr()
                 .map(|address| Url::parse(&format!("{scheme}://{address}")).ok())
                 .map_err(ServeError::Listener),
-            None => Ok(peer.clone()),
+            (peer, _) => Ok(peer.clone()),
         };
         Ok(Self {
             auth: of(&listeners.auth, &peers.auth, scheme)?,

@@ -93,6 +93,13 @@ fn an_address_of_ipv6_is_as_good() {
     assert_green(served.run(&["--suite", "smoke", "--quiet"]));
 }
 
+#[test]
+fn a_long_way_is_the_services_own_address() {
+    // The frontend names the addresses by which everybody asks: those at the beginning of the way.
+    let served = Served::start(&["--delay", "5", "--jitter", "5", "--tls"]);
+    assert_green(served.run(&["--suite", "smoke", "--quiet"]));
+}
+
 /// A reference with a TLS terminator of this manner before auth and backend, and what a run must be told.
 fn terminated(manner: &Manner) -> (Served, Terminator, Vec<String>) {
     let served = Served::start(&[]);

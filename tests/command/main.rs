@@ -9,6 +9,7 @@ mod hostile;
 mod manners;
 mod ready;
 mod reports;
+mod seed;
 mod served;
 mod show;
 mod terminator;

@@ -1,9 +1,9 @@
 "use strict";
 
 const state = document.getElementById("state");
-const events = document.getElementById("events");
 const typeOf = (message) => message.type ?? message.event ?? message.kind;
 const payloadOf = (message) => message.payload ?? message.data ?? message;
+const layerOf = (type) => Object.keys(CONTRACT.layers).find((layer) => CONTRACT.layers[layer].includes(type)) ?? "session";
 const handled = new Set(CONTRACT.handled.map(typeOf));
 let socket;
 
@@ -21,7 +21,7 @@ function show(message) {
   const item = document.createElement("li");
   item.dataset.event = typeOf(message);
   item.textContent = `${typeOf(message)} ${JSON.stringify(payloadOf(message))}`;
-  events.append(item);
+  document.getElementById(layerOf(typeOf(message))).append(item);
 }
 
 async function refresh(urls) {

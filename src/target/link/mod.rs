@@ -45,7 +45,7 @@ use super::transcript::Recorder;
 use crate::model::{Blame, Inconclusive, Stop};
 
 /// Connections at a time; further ones wait until they are accepted.
-const CONNECTIONS: usize = 64;
+const CONNECTIONS: usize = 1024;
 
 /// Where a link leads.
 enum Upstream {
