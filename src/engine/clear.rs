@@ -1,6 +1,6 @@
 //! The end of a run: what it has created is removed, whatever ended it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,15 +13,18 @@ use crate::wire::Endpoint;
 
 /// In whose name it is removed.
 const CLEARING: CheckId = CheckId::new("run/clean-up");
-/// All of it is done by then, or told.
-const WITHIN: Duration = Duration::from_secs(5);
+/// All of it is done by then, or told: after an interrupt somebody waits.
+pub(super) const WITHIN: Duration = Duration::from_secs(30);
+pub(super) const WITHIN_OF_AN_INTERRUPT: Duration = Duration::from_secs(5);
+/// Longer nothing is waited for because the target asks for it.
+const PAUSE: Duration = Duration::from_secs(5);
 /// Calls side by side.
 const SIDE_BY_SIDE: usize = 8;
 
-/// Removes what is in the ledger: a remark for each thing that is left, naming it.
-pub(super) async fn clear(target: &Arc<Target>) -> Vec<String> {
+/// Removes what is in the ledger: remarks on what is left, naming it.
+pub(super) async fn clear(target: &Arc<Target>, within: Duration) -> Vec<String> {
     let mut why = BTreeMap::new();
-    let over = tokio::time::timeout(WITHIN, async {
+    let over = tokio::time::timeout(within, async {
         // What a cancelled check has taken down comes up first: else nobody can be asked.
         target.mends().close();
         target.mends().wait().await;
@@ -32,21 +35,35 @@ pub(super) async fn clear(target: &Arc<Target>) -> Vec<String> {
     let because = |id: &str| match why.get(id) {
         Some(why) => format!(" ({why})"),
         None if in_time => String::new(),
-        None => format!(" (not done within {} s)", WITHIN.as_secs()),
+        None => format!(" (not done within {} s)", within.as_secs()),
     };
     let again = "`netra-check sweep` tries again";
-    let threads = left
-        .threads
-        .iter()
-        .map(|(thread, user)| format!("thread {thread} of user {user} is left{}: {again}", because(thread)));
+    let threads = by_reason(left.threads.iter().map(|(thread, _)| (because(thread), thread.as_str())));
+    let threads = threads.into_iter().map(|(why, ids)| match ids.as_slice() {
+        [thread] => format!("thread {thread} is left{why}: {again}"),
+        threads => format!("{} threads are left{why}, {}: {again}", threads.len(), some(threads)),
+    });
     let unnamed = left.unnamed.iter().map(|user| {
         format!("a thread titled `{}` may be left with user {user}{}: {again}", target.tag(), because(user))
     });
-    let logins = left
-        .throwaways
-        .iter()
-        .map(|token| format!("the login of {token} was not logged out{}", because(token.placeholder())));
+    let logins = by_reason(left.throwaways.iter().map(|token| (because(token.placeholder()), token.placeholder())));
+    let logins = logins.into_iter().map(|(why, tokens)| match tokens.as_slice() {
+        [token] => format!("the login of {token} was not logged out{why}"),
+        tokens => format!("{} logins were not logged out{why}, {}", tokens.len(), some(tokens)),
+    });
     threads.chain(unnamed).chain(logins).map(|remark| target.redactor().redact(&remark)).collect()
+}
+
+fn by_reason<'a>(things: impl Iterator<Item = (String, &'a str)>) -> BTreeMap<String, Vec<&'a str>> {
+    let mut reasons: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    things.for_each(|(why, thing)| reasons.entry(why).or_default().push(thing));
+    reasons
+}
+
+/// The first few of them.
+fn some(of: &[&str]) -> String {
+    let (first, more) = of.split_at(of.len().min(3));
+    format!("{}{}", first.join(", "), if more.is_empty() { "" } else { " …" })
 }
 
 /// Removes what it can; why the rest could not be removed goes into `why`.
@@ -61,13 +78,16 @@ async fn remove(target: &Arc<Target>, why: &mut BTreeMap<String, String>) {
     // There is no time to be paced, and nothing here is judged.
     recorder.manners().expect_throttling();
 
-    let mut tokens: BTreeMap<String, Result<Token, String>> = BTreeMap::new();
     let left = ledger.left();
-    for user in left.threads.iter().map(|(_, user)| user).chain(&left.unnamed) {
-        if !tokens.contains_key(user) {
-            tokens.insert(user.clone(), token_of(target, &recorder, user).await);
+    let users: BTreeSet<String> = left.threads.iter().map(|(_, user)| user).chain(&left.unnamed).cloned().collect();
+    let tokens = users.into_iter().map(|user| {
+        let recorder = &recorder;
+        async move {
+            let token = token_of(target, recorder, &user).await;
+            (user, token)
         }
-    }
+    });
+    let tokens: BTreeMap<_, _> = stream::iter(tokens).buffer_unordered(SIDE_BY_SIDE).collect().await;
     // What came into being without telling us its name bears our mark.
     for user in &left.unnamed {
         let found = match &tokens[user] {
@@ -141,7 +161,7 @@ pub(super) async fn delete(
         call.send().await.map_err(|fault| fault.to_string())
     };
     let mut answer = ask().await?;
-    if let (429, Some(pause)) = (answer.status, answer.retry_after().filter(|pause| *pause < WITHIN)) {
+    if let (429, Some(pause)) = (answer.status, answer.retry_after().filter(|pause| *pause <= PAUSE)) {
         // The checks may have used up the user's limit.
         tokio::time::sleep(pause).await;
         answer = ask().await?;
@@ -156,5 +176,18 @@ pub(super) fn told(stop: &Stop) -> String {
         Stop::Deviates(deviation) => deviation.seen.clone(),
         Stop::NotVerified(reason) => reason.to_string(),
         Stop::Inconclusive(why) => why.what.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_for_one_reason_is_told_once_with_the_first_few() {
+        let things = ["a", "b", "c", "d"].map(|thing| (" (HTTP 500)".to_owned(), thing));
+        let reasons = by_reason(things.into_iter().chain([(String::new(), "e")]));
+        assert_eq!(reasons.values().map(Vec::len).collect::<Vec<_>>(), [1, 4]);
+        assert_eq!(reasons.values().map(|of| some(of)).collect::<Vec<_>>(), ["e", "a, b, c …"]);
     }
 }

@@ -11,8 +11,6 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::claims;
-use super::clear::clear;
 use super::judges::Judges;
 use super::preflight::{Known, obstacle};
 use super::ready::{After, Revisions, look_again, ready};
@@ -20,6 +18,7 @@ use super::schedule::{PHASES, Selected};
 use super::sweep::{Swept, sweep};
 use super::unit::Unit;
 use super::users::UserPool;
+use super::{claims, clear};
 use crate::check::{Body, Check, Waits};
 use crate::model::{
     Blame, CheckId, Effect, Event, Gate, Group, History, Inconclusive, Judgement, Level, NotReady, Outcome, RunFacts,
@@ -215,7 +214,8 @@ pub async fn run<'a>(options: &'a RunOptions, sinks: &'a mut [&'a mut dyn Sink])
         _ => After::default(),
     };
 
-    let left = clear(&options.target).await;
+    let within = if judged == End::Interrupted { clear::WITHIN_OF_AN_INTERRUPT } else { clear::WITHIN };
+    let left = clear::clear(&options.target, within).await;
     ledger.remarks.extend(left);
     watched.cancel();
     ledger.panicked |= lag.await.is_err();
