@@ -348,6 +348,33 @@ policy! {
         details_omitted = "details-omitted": "Does not name the field that is wrong.",
         silently_accepts_text = "silently-accepts-text": "Takes `text` or `message` for `content`.",
     }
+    /// How the backend keeps threads.
+    threads: ThreadPolicy {
+        created_only_requester = "created-only-requester": "Tells of a new thread on the asking socket only.",
+        implicit_thread_silent = "implicit-thread-silent": "Does not tell of a thread that a message creates.",
+        new_thread_each_message = "new-thread-each-message": "Creates a thread for each message that names none.",
+        switch_wrong_history = "switch-wrong-history": "Loads the history of another thread on a switch.",
+        history_truncated = "history-truncated": "Loads a thread without its oldest message.",
+        history_unordered = "history-unordered": "Loads the history of a thread newest first.",
+        context_lost_on_switch = "context-lost-on-switch": "Forgets what agents have said when their session switches the thread.",
+        run_follows_switch = "run-follows-switch": "Tells of runs under the thread to which their session has switched.",
+        pagination_skips = "pagination-skips": "Leaves a message out between two pages of a history.",
+        pagination_repeats = "pagination-repeats": "Shows a message of one page of a history on the next one again.",
+        limit_ignored = "limit-ignored": "Shows whole histories whatever limit says.",
+        rename_not_announced = "rename-not-announced": "Tells of a new title on the asking socket only.",
+        rename_not_stored = "rename-not-stored": "Tells of a new title and keeps the old one.",
+        delete_not_announced = "delete-not-announced": "Tells of a deleted thread on the asking socket only.",
+        deleted_still_listed = "deleted-still-listed": "Goes on listing deleted threads.",
+        deleted_readable = "deleted-readable": "Goes on showing deleted threads to who knows their ids.",
+        run_outlives_thread = "run-outlives-thread": "Leaves the runs of a deleted thread running.",
+        list_unordered = "list-unordered": "Lists the newest thread last.",
+        duplicate_thread_ids = "duplicate-thread-ids": "Gives each second thread the id of the one before.",
+        concurrent_send_lost = "concurrent-send-lost": "Does not store a message while another one of its thread is being answered.",
+        missing_thread_creates = "missing-thread-creates": "Creates a thread for a message to a missing one.",
+        missing_thread_hangs = "missing-thread-hangs": "Answers nothing on the socket about a missing thread.",
+        title_500 = "title-500": "Fails with a server error on a title with control characters.",
+        rest_lags = "rest-lags": "REST does not know of a thread's last message for a second.",
+    }
     /// How agents run.
     runs: RunPolicy {
         wrong_timestamp_form = "wrong-timestamp-form": "Tells the time of agent events in epoch milliseconds.",
@@ -416,6 +443,7 @@ policy! {
         "missing-field": "Leaves metrics out of agent_completed." => |policy| policy.filters.push(Filter::Omit(Kind::AgentCompleted, "metrics".into())),
         "number-as-string": "Writes duration_ms of agent_completed as a string." => |policy| policy.filters.push(Filter::Retype(Kind::AgentCompleted, "duration_ms".into())),
         "null-field": "Sends result of agent_completed as null." => |policy| policy.filters.push(Filter::Null(Kind::AgentCompleted, "result".into())),
+        "no-thread-created": "Never sends thread_created." => |policy| policy.filters.push(Filter::Drop(Kind::ThreadCreated)),
         "completed-before-started": "Holds agent_started back until agent_completed." => |policy| policy.filters.push(Filter::Swap(Kind::AgentStarted, Kind::AgentCompleted)),
         "report-before-completed": "Holds agent_completed back until final_report." => |policy| policy.filters.push(Filter::Swap(Kind::AgentCompleted, Kind::FinalReport)),
         "swapped-events": "Holds agent_started back until agent_thinking." => |policy| policy.filters.push(Filter::Swap(Kind::AgentStarted, Kind::AgentThinking)),

@@ -17,6 +17,7 @@ mod handshake;
 mod independence;
 mod lifecycle;
 mod reconnection;
+mod threads;
 
 /// All checks, in the plan's order: the order of every table and report.
 pub fn registry() -> Vec<&'static Check> {
@@ -27,6 +28,7 @@ pub fn registry() -> Vec<&'static Check> {
         reconnection::CHECKS,
         format::CHECKS,
         independence::CHECKS,
+        threads::CHECKS,
     ]
     .concat()
 }

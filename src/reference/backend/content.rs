@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::refusal::Refusal;
 use crate::reference::Policy;
+use crate::wire::ErrorCode;
 
 /// Longest title where titles are refused at all, in characters.
 const LONGEST_TITLE: usize = 255;
@@ -60,6 +61,9 @@ pub(super) fn title(title: Option<&str>, policy: &Policy) -> Result<Option<Strin
         && title.is_some_and(|title| title.is_empty() || title.chars().count() > LONGEST_TITLE)
     {
         return Err(Refusal::field("title", format!("A title has 1 to {LONGEST_TITLE} characters.")));
+    }
+    if title.is_some_and(|title| title.contains(char::is_control)) && policy.threads.title_500.on() {
+        return Err(Refusal::new(ErrorCode::Internal, "This title cannot be stored."));
     }
     let unnamed = policy.messages.promise_in_payload.on().then(|| "[object Promise]".to_owned());
     Ok(title.map(str::to_owned).or(unnamed))

@@ -14,7 +14,7 @@ use super::refusal::Refusal;
 use super::runs::{Ending, Status};
 use super::session::{Close, Entry, Point, Unrestorable};
 use super::watch::until;
-use super::{Backend, agents, content, misrun};
+use super::{Backend, agents, content, misrun, misthread};
 use crate::reference::notes;
 use crate::wire::{ErrorCode, Kind, Message};
 
@@ -65,6 +65,9 @@ pub(super) async fn hear(backend: &Arc<Backend>, socket: u64, text: &str) {
     let request = Request { backend, socket, user, session, credential, is_first, message };
     if let Err(refusal) = request.serve().await {
         let asked = request.message.message_id.as_deref();
+        if refusal.code == ErrorCode::ThreadNotFound && policy.threads.missing_thread_hangs.on() {
+            return;
+        }
         // A restored session has another name than the one that asked.
         let mut hub = backend.hub();
         if let Some((user, session)) =
@@ -113,7 +116,7 @@ impl Request<'_> {
 
     /// Answers on all sockets of the user.
     fn announce(&self, hub: &mut Hub, message: Message) {
-        hub.answer(&self.user, To::All, self.asked(), message);
+        hub.announce(&self.user, Some(&self.session), self.asked(), message);
     }
 
     /// A field that the contract demands.
@@ -137,6 +140,7 @@ impl Request<'_> {
 
     fn start_run(&self, hub: &mut Hub) -> Result<(), Refusal> {
         let (user, kind) = (self.user.as_str(), &self.message.kind);
+        let policy = self.backend.site.policy().threads;
         self.check_write()?;
         let text = content::kept(self.text("content")?, self.backend.site.policy())?;
         if let Some(answer) = hub.remembered(user, kind, self.asked()) {
@@ -144,7 +148,10 @@ impl Request<'_> {
             return Ok(());
         }
         let thread = match self.message.thread_id() {
-            Some(thread) => Some(hub.thread(user, thread)?.id.clone()),
+            Some(thread) => match hub.thread(user, thread).map(|thread| thread.id.clone()) {
+                Err(_) if policy.missing_thread_creates.on() => None,
+                found => Some(found?),
+            },
             None => hub.session_mut(user, &self.session).and_then(|session| session.current_thread.clone()),
         };
         let agent = match self.message.text("agent_name") {
@@ -163,8 +170,12 @@ impl Request<'_> {
             Some(thread) => thread,
             None => {
                 let (id, created) = hub.create_thread(user, None, json!({}))?;
-                hub.send(user, To::All, created);
-                self.set_current(hub, &id);
+                if !policy.implicit_thread_silent.on() {
+                    hub.send(user, To::All, created);
+                }
+                if !policy.new_thread_each_message.on() {
+                    self.set_current(hub, &id);
+                }
                 id
             }
         };
@@ -177,6 +188,7 @@ impl Request<'_> {
         let steps = plan(directives, agent, self.backend.site.conduct.seed, *hub.permitted());
         let steps = misrun::misplanned(self.backend.site.policy().runs, steps);
         let created = hub.store_message(user, &thread, text, json!({})).with("run_id", run.as_str());
+        hub.lose_concurrent(user, &thread);
         hub.remember(user, kind, self.asked(), &created);
         self.announce(hub, created);
         agents::play(self.backend, user.to_owned(), run, steps);
@@ -217,6 +229,7 @@ impl Request<'_> {
         hub.thread(&self.user, id)?;
         hub.count(&self.user)?;
         self.set_current(hub, id);
+        hub.lose_context(&self.user, &self.session);
         self.answer(hub, Message::new(Kind::ThreadSwitched).with("thread_id", id));
         let loaded = hub.thread_loaded(&self.user, id)?;
         hub.send(&self.user, To::Session(&self.session), loaded);
@@ -255,8 +268,10 @@ impl Request<'_> {
     fn thread_history(&self, hub: &mut Hub) -> Result<(), Refusal> {
         let (id, clock) = (self.text("thread_id")?, self.backend.site.clock);
         let limit = self.number("limit", 50, 1..=100)?;
-        let page = hub.thread(&self.user, id)?.last(limit, self.message.text("before"));
-        let page = page.ok_or_else(|| Refusal::field("before", "There is no such message in this thread."))?;
+        let thread = hub.thread(&self.user, id)?;
+        let range = thread.last(limit, self.message.text("before"));
+        let range = range.ok_or_else(|| Refusal::field("before", "There is no such message in this thread."))?;
+        let page = thread.page(misthread::paged(self.backend.site.policy().threads, range, thread.count()));
         hub.count(&self.user)?;
         let history = Message::new(Kind::ThreadHistory)
             .with("thread_id", id)

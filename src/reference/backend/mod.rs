@@ -13,6 +13,7 @@ mod identify;
 mod limits;
 mod line;
 mod misrun;
+mod misthread;
 mod outbound;
 mod prompt;
 mod refusal;

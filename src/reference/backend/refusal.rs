@@ -57,6 +57,7 @@ impl From<Refusal> for HttpError {
             ErrorCode::PermissionDenied => (StatusCode::FORBIDDEN, refusal.code),
             ErrorCode::RateLimitExceeded => (StatusCode::TOO_MANY_REQUESTS, refusal.code),
             ErrorCode::AuthUnavailable => (StatusCode::SERVICE_UNAVAILABLE, refusal.code),
+            ErrorCode::Internal => (StatusCode::INTERNAL_SERVER_ERROR, refusal.code),
             _ => (StatusCode::NOT_FOUND, refusal.code),
         };
         let error = Self::new(status, code, refusal.message);

@@ -4,11 +4,11 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use super::content;
 use super::hub::{Hub, To};
 use super::refusal::Refusal;
 use super::runs::Ending;
 use super::threads::Thread;
+use super::{content, misthread};
 use crate::reference::auth::OauthCompletion;
 use crate::wire::{ErrorCode, Kind, Message};
 
@@ -35,7 +35,11 @@ impl Hub {
         metadata: Value,
     ) -> Result<(String, Message), Refusal> {
         let title = content::title(title, self.site.policy())?;
-        let id = self.id("thread", user);
+        let twin = match self.site.policy().threads.duplicate_thread_ids.on() {
+            true => self.user(user).threads.odd_one().cloned(),
+            false => None,
+        };
+        let id = twin.unwrap_or_else(|| self.id("thread", user));
         let created_at = self.user(user).threads.create(id.clone(), title.clone(), metadata).created_at;
         let created = Message::new(Kind::ThreadCreated)
             .with("thread_id", id.as_str())
@@ -49,16 +53,25 @@ impl Hub {
     pub(super) fn rename_thread(&mut self, user: &str, id: &str, title: &str) -> Result<Message, Refusal> {
         self.thread(user, id)?;
         let title = content::title(Some(title), self.site.policy())?.unwrap_or_default();
-        self.user(user).threads.rename(id, title.clone());
+        if !self.site.policy().threads.rename_not_stored.on() {
+            self.user(user).threads.rename(id, title.clone());
+        }
         Ok(Message::new(Kind::ThreadRenamed).with("thread_id", id).with("title", title))
     }
 
     /// Deletes a thread, its runs first; the `thread_deleted` is for the caller to send.
     pub(super) fn delete_thread(&mut self, user: &str, id: &str) -> Result<Message, Refusal> {
         self.thread(user, id)?;
-        self.end_runs(user, &Ending::Stopped("thread_deleted"), |run| run.thread == id);
+        let policy = self.site.policy().threads;
+        if !policy.run_outlives_thread.on() {
+            self.end_runs(user, &Ending::Stopped("thread_deleted"), |run| run.thread == id);
+        }
         let owner = self.user(user);
-        owner.threads.remove(id);
+        match owner.threads.remove(id) {
+            Some(thread) if policy.deleted_still_listed.on() => owner.threads.go_on_listing(thread),
+            Some(thread) if policy.deleted_readable.on() => owner.threads.go_on_showing(thread),
+            _ => {}
+        }
         for session in owner.sessions.values_mut() {
             session.current_thread.take_if(|current| current == id);
         }
@@ -81,15 +94,21 @@ impl Hub {
     /// A page of the user's threads, newest first.
     pub(super) fn thread_list(&mut self, user: &str, limit: usize, offset: usize) -> Value {
         let (clock, ties_vary) = (self.site.clock, self.permitted().ties_in_any_order.on());
-        let threads = self.user(user).threads.list(limit, offset, ties_vary);
+        let last = self.site.policy().threads.list_unordered.on();
+        let mut threads = self.user(user).threads.list(limit, offset, ties_vary);
+        if last && !threads.is_empty() {
+            threads.rotate_left(1);
+        }
         threads.into_iter().map(|thread| thread.json(clock)).collect()
     }
 
     /// The last messages of a thread, as a session shows them that has switched to it.
     pub(super) fn thread_loaded(&mut self, user: &str, id: &str) -> Result<Message, Refusal> {
-        let clock = self.site.clock;
-        let thread = self.thread(user, id)?;
-        let page = thread.slice(50, thread.count().saturating_sub(50));
+        let (clock, policy) = (self.site.clock, self.site.policy().threads);
+        self.thread(user, id)?;
+        let threads = &self.user(user).threads;
+        let thread = threads.get(id).ok_or_else(|| Refusal::new(ErrorCode::ThreadNotFound, ""))?;
+        let page = misthread::loaded(policy, threads, thread);
         Ok(Message::new(Kind::ThreadLoaded)
             .with("thread_id", id)
             .with("messages", page.json(clock))

@@ -13,10 +13,10 @@ use serde_json::{Map, Value, json};
 
 use super::Backend;
 use super::auth_client::{Denial, Identity};
-use super::content;
 use super::hub::To;
 use super::prompt::AGENTS;
 use super::refusal::Refusal;
+use super::{content, misthread};
 use crate::reference::http_error::{HttpError, bearer};
 use crate::wire::{Endpoint, ErrorCode};
 
@@ -178,15 +178,18 @@ async fn create_thread(State(backend): Shared, headers: HeaderMap, body: Bytes) 
     let mut hub = backend.hub();
     hub.count(&user)?;
     let (id, created) = hub.create_thread(&user, title, metadata.unwrap_or_else(|| json!({})))?;
-    hub.send(&user, To::All, created);
+    hub.announce(&user, None, None, created);
     let thread = hub.thread(&user, &id)?.json(backend.site.clock);
     Ok(backend.created(Endpoint::CreateThread, &thread))
 }
 
 async fn get_thread(State(backend): Shared, headers: HeaderMap, Path(id): Path<String>) -> Answer {
     let user = backend.caller(&headers).await?.user_id;
-    let thread = backend.hub().thread(&user, &id)?.json(backend.site.clock);
-    Ok(backend.ok(Endpoint::GetThread, &thread))
+    let mut hub = backend.hub();
+    let thread = hub.thread(&user, &id)?;
+    let mut body = thread.json(backend.site.clock);
+    body["message_count"] = Value::from(misthread::known_to_rest(backend.site.policy().threads, thread));
+    Ok(backend.ok(Endpoint::GetThread, &body))
 }
 
 async fn update_thread(State(backend): Shared, headers: HeaderMap, Path(id): Path<String>, body: Bytes) -> Answer {
@@ -199,7 +202,7 @@ async fn update_thread(State(backend): Shared, headers: HeaderMap, Path(id): Pat
     hub.count(&user)?;
     if let Some(title) = title {
         let renamed = hub.rename_thread(&user, &id, title)?;
-        hub.send(&user, To::All, renamed);
+        hub.announce(&user, None, None, renamed);
     }
     if let Some(metadata) = metadata {
         hub.user(&user).threads.set_metadata(&id, metadata);
@@ -214,7 +217,7 @@ async fn delete_thread(State(backend): Shared, headers: HeaderMap, Path(id): Pat
     hub.thread(&user, &id)?;
     hub.count(&user)?;
     let deleted = hub.delete_thread(&user, &id)?;
-    hub.send(&user, To::All, deleted);
+    hub.announce(&user, None, None, deleted);
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -229,11 +232,11 @@ async fn list_messages(
     hub.thread(&user, &id)?;
     let (limit, offset) = window(query.as_deref(), 50)?;
     hub.count(&user)?;
-    let thread = hub.thread(&user, &id)?;
-    let body = json!({
-        "messages": thread.slice(limit, offset).json(backend.site.clock), "thread_id": id, "total": thread.count(),
-        "limit": limit, "offset": offset,
-    });
+    let (thread, policy) = (hub.thread(&user, &id)?, backend.site.policy().threads);
+    let total = misthread::known_to_rest(policy, thread);
+    let range = misthread::paged(policy, thread.slice(limit, offset), total);
+    let messages = thread.page(range.start.min(total)..range.end.min(total)).json(backend.site.clock);
+    let body = json!({"messages": messages, "thread_id": id, "total": total, "limit": limit, "offset": offset});
     Ok(backend.ok(Endpoint::ListMessages, &body))
 }
 

@@ -56,7 +56,7 @@ pub(super) struct Run {
     open: Vec<(&'static str, Instant)>,
     tool_since: Option<Instant>,
     /// All deltas so far.
-    said: String,
+    pub(super) said: String,
     /// How many of them there were.
     pub(super) deltas: usize,
     /// One that is sent after the next.
@@ -137,6 +137,7 @@ impl Hub {
             true => Value::from(OffsetDateTime::now_utc().unix_timestamp_nanos() as f64 / 1e6),
             false => self.stamp(OffsetDateTime::now_utc()),
         };
+        let followed = self.followed(user, id);
         let Some(run) = self.users.get_mut(user).and_then(|user| user.runs.get_mut(id)) else { return Then::Over };
         if run.status != Status::Running {
             return Then::Over;
@@ -186,7 +187,7 @@ impl Hub {
                 return Then::Over;
             }
         };
-        let message = about(id, &run.thread, Some(step.agent), kind, payload);
+        let message = about(id, followed.as_ref().unwrap_or(&run.thread), Some(step.agent), kind, payload);
         for message in misrun::sent(policy, run, message) {
             self.send(user, To::All, message);
         }

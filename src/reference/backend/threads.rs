@@ -1,10 +1,11 @@
 //! One user's threads and their messages.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use crate::reference::clock::Clock;
 
@@ -69,22 +70,32 @@ impl Thread {
         self.messages.len()
     }
 
-    /// `limit` messages from the `offset`th on.
-    pub(super) fn slice(&self, limit: usize, offset: usize) -> Page {
+    /// Where `limit` messages from the `offset`th on stand.
+    pub(super) fn slice(&self, limit: usize, offset: usize) -> Range<usize> {
         let start = offset.min(self.messages.len());
-        let end = start.saturating_add(limit).min(self.messages.len());
-        Page { messages: self.messages[start..end].to_vec(), has_more: start > 0 }
+        start..start.saturating_add(limit).min(self.messages.len())
     }
 
-    /// The last `limit` messages, of those before the message `before` where one is named; `None`
-    /// when there is no such message.
-    pub(super) fn last(&self, limit: usize, before: Option<&str>) -> Option<Page> {
+    /// Where the last `limit` messages stand, of those before the message `before` where one is named;
+    /// `None` when there is no such message.
+    pub(super) fn last(&self, limit: usize, before: Option<&str>) -> Option<Range<usize>> {
         let end = match before {
             None => self.messages.len(),
             Some(id) => self.messages.iter().position(|message| message.id == id)?,
         };
-        let start = end.saturating_sub(limit);
-        Some(Page { messages: self.messages[start..end].to_vec(), has_more: start > 0 })
+        Some(end.saturating_sub(limit)..end)
+    }
+
+    /// The messages of this place.
+    pub(super) fn page(&self, range: Range<usize>) -> Page {
+        let has_more = range.start > 0;
+        Page { messages: self.messages.get(range).map(<[_]>::to_vec).unwrap_or_default(), has_more }
+    }
+
+    /// Whether a message has come within this time.
+    pub(super) fn is_fresh(&self, within: Duration) -> bool {
+        let since = |message: &Arc<Message>| OffsetDateTime::now_utc() - message.created_at;
+        self.messages.last().is_some_and(|message| since(message) < within)
     }
 }
 
@@ -95,16 +106,32 @@ pub(super) struct Threads {
     touches: u64,
     latest: Option<OffsetDateTime>,
     lists: u64,
+    /// Ids in the order of their creation.
+    created: Vec<String>,
+    /// Deleted threads that defects go on listing, or showing.
+    listed: Vec<Thread>,
+    shown: HashMap<String, Thread>,
 }
 
 impl Threads {
     pub(super) fn get(&self, id: &str) -> Option<&Thread> {
-        self.threads.get(id)
+        self.threads.get(id).or_else(|| self.shown.get(id))
+    }
+
+    /// Another thread than this one: the first one of its user.
+    pub(super) fn other_than(&self, id: &str) -> Option<&Thread> {
+        self.created.iter().filter(|other| *other != id).find_map(|other| self.threads.get(other))
+    }
+
+    /// The id of the last thread that was created, if it is an odd one.
+    pub(super) fn odd_one(&self) -> Option<&String> {
+        self.created.last().filter(|_| self.created.len() % 2 == 1)
     }
 
     /// Adds an empty thread.
     pub(super) fn create(&mut self, id: String, title: Option<String>, metadata: Value) -> &Thread {
         let (now, touched) = self.touch();
+        self.created.push(id.clone());
         let thread =
             Thread { id: id.clone(), title, metadata, created_at: now, updated_at: now, touched, messages: Vec::new() };
         self.threads.entry(id).insert_entry(thread).into_mut()
@@ -128,6 +155,23 @@ impl Threads {
         self.threads.remove(id)
     }
 
+    /// Goes on listing a thread that was removed.
+    pub(super) fn go_on_listing(&mut self, thread: Thread) {
+        self.listed.push(thread);
+    }
+
+    /// Goes on showing a thread that was removed.
+    pub(super) fn go_on_showing(&mut self, thread: Thread) {
+        self.shown.insert(thread.id.clone(), thread);
+    }
+
+    /// Removes the last message of a thread.
+    pub(super) fn lose_last(&mut self, id: &str) {
+        if let Some(thread) = self.threads.get_mut(id) {
+            thread.messages.pop();
+        }
+    }
+
     /// Appends a message; `None` when the thread is gone.
     pub(super) fn append(
         &mut self,
@@ -149,7 +193,7 @@ impl Threads {
     pub(super) fn list(&mut self, limit: usize, offset: usize, ties_vary: bool) -> Vec<&Thread> {
         self.lists += 1;
         let reversed = ties_vary && self.lists.is_multiple_of(2);
-        let mut all: Vec<&Thread> = self.threads.values().collect();
+        let mut all: Vec<&Thread> = self.threads.values().chain(&self.listed).collect();
         all.sort_by(|one, other| {
             let ties = other.touched.cmp(&one.touched);
             millis(other.updated_at).cmp(&millis(one.updated_at)).then(if reversed { ties.reverse() } else { ties })

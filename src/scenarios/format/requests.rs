@@ -1,18 +1,10 @@
 //! Requests that get exactly one direct answer.
 
 use crate::check::Context;
+pub(super) use crate::check::absent as missing;
 use crate::model::{Finding, Stop};
 use crate::target::Socket;
 use crate::wire::{ErrorCode, Kind, Message};
-
-/// The id of an object that nobody has made: of the form of `id`, so that only its absence matters.
-pub(super) fn missing(id: &str) -> String {
-    let mut characters: Vec<char> = id.chars().collect();
-    for digit in characters.iter_mut().rev().filter(|character| character.is_ascii_hexdigit()).take(8) {
-        *digit = if *digit == '0' { '1' } else { '0' };
-    }
-    characters.into_iter().collect()
-}
 
 /// What may answer a request.
 #[derive(Clone, Copy)]
