@@ -95,6 +95,11 @@ impl Scene {
         self.connections.insert(part.into(), line.connection());
     }
 
+    /// A fact that is a string.
+    pub fn told(&self, name: &str) -> Option<&str> {
+        self.facts.get(name)?.as_str()
+    }
+
     /// Something that was asked for, or measured.
     pub fn fact(&mut self, name: impl Into<String>, fact: impl Into<Value>) {
         self.facts.insert(name.into(), fact.into());

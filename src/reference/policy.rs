@@ -401,6 +401,37 @@ policy! {
         drops_on_stall = "drops-on-stall": "Drops partial_result while a ping has not been answered for 50 ms.",
         never_degraded = "never-degraded": "Does not announce that it degrades.",
     }
+    /// How agents fail, and what becomes of it.
+    failures: FailurePolicy {
+        refusal_poisons_thread = "refusal-poisons-thread": "Fails every request on a thread on which an unknown agent was asked for.",
+        swallow_error = "swallow-error": "Ends a failed run without a word.",
+        error_late = "error-late": "Tells a failure 3 s late.",
+        error_wrong_run = "error-wrong-run": "Tells a failure under another run_id.",
+        empty_error_message = "empty-error-message": "Tells a failure with an empty message.",
+        no_retry_time = "no-retry-time": "Tells a recoverable failure without retry_after_ms.",
+        leaks_stack_trace = "leaks-stack-trace": "Puts a stack trace in the message of agent_error.",
+        leaks_secret = "leaks-secret": "Puts the model's API key in the message of agent_error.",
+        error_then_completed = "error-then-completed": "Sends agent_completed after agent_error.",
+        hang_after_error = "hang-after-error": "Leaves a failed run running.",
+        poisoned_thread = "poisoned-thread": "Fails every request on a thread whose run has failed.",
+        socket_dies_on_error = "socket-dies-on-error": "Closes the connection after agent_error.",
+        partial_lost_on_failure = "partial-lost-on-failure": "Stores nothing of a failed run.",
+        silent_timeout = "silent-timeout": "Says nothing more when the model does not answer in time.",
+        failure_spreads = "failure-spreads": "Fails every other running run, too.",
+        wrong_error_type = "wrong-error-type": "Tells every failure as internal.",
+        no_degradation_event = "no-degradation-event": "Sends no graceful_degradation.",
+        degradation_lies = "degradation-lies": "Names an agent as available that does not exist.",
+    }
+    /// How breakers open and close.
+    breakers: BreakerPolicy {
+        never_opens = "breaker-never-opens": "Admits runs however often they fail.",
+        silent = "breaker-silent": "Sends no circuit_breaker_triggered.",
+        status_lies = "breaker-status-lies": "Tells every breaker as closed.",
+        never_closes = "breaker-never-closes": "Stays half open after the trial's success.",
+        skips_half_open = "breaker-skips-half-open": "Closes when the time is over, without a trial.",
+        admits_all = "breaker-admits-all": "Admits every run while it is half open.",
+        global = "breaker-global": "Counts the failures of all users together.",
+    }
     /// How the services answer HTTP.
     http: HttpPolicy {
         frontend_ignores_event = "frontend-ignores-event": "The frontend's script does not handle service_recovered.",

@@ -17,6 +17,7 @@ mod handshake;
 mod independence;
 mod lifecycle;
 mod reconnection;
+mod recovery;
 mod threads;
 
 /// All checks, in the plan's order: the order of every table and report.
@@ -26,6 +27,7 @@ pub fn registry() -> Vec<&'static Check> {
         lifecycle::CHECKS,
         auth_sync::CHECKS,
         reconnection::CHECKS,
+        recovery::CHECKS,
         format::CHECKS,
         independence::CHECKS,
         threads::CHECKS,

@@ -5,6 +5,8 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
+use crate::reference::policy::BreakerPolicy;
+
 /// Counts failures and decides which runs are admitted.
 #[derive(Debug)]
 pub(super) struct Breaker {
@@ -13,6 +15,7 @@ pub(super) struct Breaker {
     failures: usize,
     state: State,
     last_failure: Option<OffsetDateTime>,
+    policy: BreakerPolicy,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +45,8 @@ pub(super) enum Change {
 }
 
 impl Breaker {
-    pub(super) const fn new(threshold: usize, retry_after: Duration) -> Self {
-        Self { threshold, retry_after, failures: 0, state: State::Closed, last_failure: None }
+    pub(super) const fn new(threshold: usize, retry_after: Duration, policy: BreakerPolicy) -> Self {
+        Self { threshold, retry_after, failures: 0, state: State::Closed, last_failure: None, policy }
     }
 
     /// Whether a run may start now; does not start it.
@@ -55,13 +58,18 @@ impl Breaker {
             State::Closed => Ok(Admission::Yes),
             State::Open { until, .. } if now >= until => Ok(Admission::Trial),
             State::Open { until, .. } => Err(until - now),
+            State::HalfOpen if self.policy.admits_all.on() => Ok(Admission::Yes),
             State::HalfOpen => Err(self.retry_after),
         }
     }
 
     /// The run that [`Self::admission`] called a trial starts.
-    pub(super) const fn begin_trial(&mut self) {
-        self.state = State::HalfOpen;
+    pub(super) fn begin_trial(&mut self) {
+        if self.policy.skips_half_open.on() {
+            (self.failures, self.state) = (0, State::Closed);
+        } else {
+            self.state = State::HalfOpen;
+        }
     }
 
     /// A run that was admitted as `admission` completed.
@@ -71,7 +79,7 @@ impl Breaker {
                 self.failures = 0;
                 None
             }
-            (State::HalfOpen, Admission::Trial) => {
+            (State::HalfOpen, Admission::Trial) if !self.policy.never_closes.on() => {
                 self.failures = 0;
                 self.state = State::Closed;
                 Some(Change::Closed)
@@ -88,7 +96,7 @@ impl Breaker {
         let opens = match (self.state, admission) {
             (State::Closed, _) => {
                 self.failures += 1;
-                self.failures >= self.threshold
+                self.failures >= self.threshold && !self.policy.never_opens.on()
             }
             (State::HalfOpen, Admission::Trial) => {
                 self.failures += 1;
@@ -146,7 +154,7 @@ mod tests {
     const RETRY: Duration = Duration::from_secs(1);
 
     fn opened(now: Instant) -> Breaker {
-        let mut breaker = Breaker::new(2, RETRY);
+        let mut breaker = Breaker::new(2, RETRY, BreakerPolicy::default());
         assert_eq!(breaker.failed(Admission::Yes, now), None);
         assert_eq!(breaker.failed(Admission::Yes, now), Some(Change::Opened));
         breaker
@@ -155,7 +163,7 @@ mod tests {
     #[test]
     fn a_success_between_failures_keeps_it_closed() {
         let now = Instant::now();
-        let mut breaker = Breaker::new(2, RETRY);
+        let mut breaker = Breaker::new(2, RETRY, BreakerPolicy::default());
         for _ in 0..3 {
             assert_eq!(breaker.failed(Admission::Yes, now), None);
             assert_eq!(breaker.succeeded(Admission::Yes), None);

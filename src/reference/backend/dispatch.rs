@@ -14,7 +14,7 @@ use super::refusal::Refusal;
 use super::runs::{Ending, Status};
 use super::session::{Close, Entry, Point, Unrestorable};
 use super::watch::until;
-use super::{Backend, agents, content, misrun, misthread};
+use super::{Backend, agents, content, misfail, misrun, misthread};
 use crate::reference::notes;
 use crate::wire::{ErrorCode, Kind, Message};
 
@@ -158,9 +158,10 @@ impl Request<'_> {
             Some(name) if *kind == Kind::StartAgent => AGENTS
                 .into_iter()
                 .find(|agent| *agent == name)
-                .ok_or_else(|| Refusal::new(ErrorCode::AgentNotFound, "There is no agent of this name."))?,
+                .ok_or_else(|| misfail::no_agent(hub, thread.as_deref()))?,
             _ => AGENTS[0],
         };
+        misfail::check(hub, thread.as_deref())?;
         let admission = hub.breaker(user, agent).admission(Instant::now()).map_err(|after| {
             Refusal::new(ErrorCode::CircuitOpen, "This agent is paused after failures. Please try again later.")
                 .retry_after(after)
@@ -187,6 +188,7 @@ impl Request<'_> {
         let run = hub.begin_run(user, &self.session, &thread, agent, admission, directives.degrade);
         let steps = plan(directives, agent, self.backend.site.conduct.seed, *hub.permitted());
         let steps = misrun::misplanned(self.backend.site.policy().runs, steps);
+        let steps = misfail::misplanned(self.backend.site.policy().failures, steps);
         let created = hub.store_message(user, &thread, text, json!({})).with("run_id", run.as_str());
         hub.lose_concurrent(user, &thread);
         hub.remember(user, kind, self.asked(), &created);

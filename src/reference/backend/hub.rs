@@ -1,6 +1,6 @@
 //! All users with their sessions, runs and sockets; the one place where messages are sent.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -53,11 +53,13 @@ pub(super) struct Hub {
     pub(super) sockets: BTreeMap<u64, Socket>,
     /// Sockets opened so far.
     pub(super) opened: u64,
+    /// Threads on which a defect lets every request fail.
+    pub(super) poisoned: BTreeSet<String>,
 }
 
 impl Hub {
     pub(super) fn new(site: Arc<Site>) -> Self {
-        Self { site, users: BTreeMap::new(), sockets: BTreeMap::new(), opened: 0 }
+        Self { site, users: BTreeMap::new(), sockets: BTreeMap::new(), opened: 0, poisoned: BTreeSet::new() }
     }
 
     /// The user of this id, seeded when it is met for the first time.
@@ -81,7 +83,9 @@ impl Hub {
     pub(super) fn breaker(&mut self, user: &str, agent: &'static str) -> &mut Breaker {
         let (threshold, retry_after) =
             (self.site.conduct.settings.breaker_threshold, self.site.conduct.settings.breaker_retry_after);
-        self.user(user).breakers.entry(agent).or_insert_with(|| Breaker::new(threshold, retry_after))
+        let policy = self.site.policy().breakers;
+        let whose = if policy.global.on() { "everybody" } else { user };
+        self.user(whose).breakers.entry(agent).or_insert_with(|| Breaker::new(threshold, retry_after, policy))
     }
 
     pub(super) fn permitted(&self) -> &Permitted {

@@ -12,6 +12,7 @@ mod hub;
 mod identify;
 mod limits;
 mod line;
+mod misfail;
 mod misrun;
 mod misthread;
 mod outbound;

@@ -262,9 +262,11 @@ async fn breaker_status(State(backend): Shared, headers: HeaderMap, Path(name): 
     let agent = agent.ok_or_else(|| Refusal::new(ErrorCode::AgentNotFound, "There is no agent of this name."))?;
     let mut hub = backend.hub();
     let clock = backend.site.clock;
+    let lies = backend.site.policy().breakers.status_lies.on();
     let breaker = hub.breaker(&user, agent);
     let body = json!({
-        "state": breaker.state(), "failure_count": breaker.failures(),
+        "state": if lies { "closed" } else { breaker.state() },
+        "failure_count": breaker.failures(),
         "last_failure_time": breaker.last_failure().map(|time| clock.write(time)),
         "next_attempt_time": breaker.next_attempt().map(|time| clock.write(time)),
     });

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use super::breaker::{Admission, Change};
 use super::hub::{Hub, To};
-use super::misrun;
 use super::prompt::{AGENTS, Act, Failure, Step};
+use super::{misfail, misrun};
 use crate::wire::{ErrorCode, Kind, Message};
 
 /// Runs of a user, from which on those that nobody asks for are forgotten.
@@ -48,7 +48,7 @@ pub(super) struct Run {
     pub(super) thread: String,
     pub(super) status: Status,
     /// The agent that leads it: its breaker counts the run.
-    lead: &'static str,
+    pub(super) lead: &'static str,
     admission: Admission,
     degrades: bool,
     started: Instant,
@@ -232,10 +232,12 @@ impl Hub {
 
     /// Ends a run before it completes; `asked` is the message that its first event answers.
     pub(super) fn end_run(&mut self, user: &str, id: &str, ending: &Ending, asked: Option<&str>) {
+        let failures = self.site.policy().failures;
         let Some(run) = self.users.get_mut(user).and_then(|user| user.runs.get_mut(id)) else { return };
         run.status = match ending {
             Ending::Stopped(_) => Status::Stopped,
             Ending::Terminated(_) => Status::Terminated,
+            Ending::Failed(..) if failures.hang_after_error.on() => Status::Running,
             Ending::Failed(..) => Status::Failed,
         };
         let (lead, admission, thread) = (run.lead, run.admission, run.thread.clone());
@@ -249,7 +251,10 @@ impl Hub {
             _ if open.is_empty() => None,
             _ => Some(open.remove(0)),
         };
-        self.store_answer(user, id);
+        match ending {
+            Ending::Failed(..) if failures.partial_lost_on_failure.on() => {}
+            _ => self.store_answer(user, id),
+        }
         let mut opened = None;
         let (kind, payload, reason) = match ending {
             Ending::Stopped(reason) => (Kind::AgentStopped, json!({"reason": reason}), *reason),
@@ -268,6 +273,7 @@ impl Hub {
                 if failure.recoverable {
                     payload["retry_after_ms"] = Value::from(whole_millis(retry));
                 }
+                misfail::disfigured(failures, &mut payload);
                 (Kind::AgentError, payload, "another agent of the run failed")
             }
         };
@@ -275,9 +281,12 @@ impl Hub {
             self.breaker(user, lead).abandoned(admission, Instant::now());
         }
         let terminal = about(id, &thread, first, kind, payload);
-        match asked {
-            Some(_) => self.answer(user, To::All, asked, terminal),
-            None => self.send(user, To::All, terminal),
+        match (ending, asked) {
+            (Ending::Failed(..), _) => {
+                misfail::sent(failures, terminal).into_iter().for_each(|it| self.send(user, To::All, it));
+            }
+            (_, Some(_)) => self.answer(user, To::All, asked, terminal),
+            (_, None) => self.send(user, To::All, terminal),
         }
         if matches!(ending, Ending::Stopped(_)) && self.site.policy().runs.content_after_stop.on() {
             let late = json!({"content": "one more thing", "is_complete": false});
@@ -286,6 +295,9 @@ impl Hub {
         for agent in open {
             let stopped = about(id, &thread, Some(agent), Kind::AgentStopped, json!({"reason": reason}));
             self.send(user, To::All, stopped);
+        }
+        if let Ending::Failed(_, failure) = ending {
+            self.after_failure(user, id, &thread, *failure);
         }
         if opened == Some(Change::Opened) {
             self.tell_breaker(user, lead);
@@ -337,6 +349,9 @@ impl Hub {
 
     /// Tells all sockets of a user how a breaker stands.
     pub(super) fn tell_breaker(&mut self, user: &str, agent: &'static str) {
+        if self.site.policy().breakers.silent.on() {
+            return;
+        }
         let breaker = self.breaker(user, agent);
         let retry_after = if breaker.state() == "open" { breaker.retry_after() } else { Duration::ZERO };
         let message = Message::new(Kind::CircuitBreakerTriggered)
@@ -348,9 +363,10 @@ impl Hub {
     }
 
     fn degrade(&mut self, user: &str, available: &[String], disabled: &str, text: &str) {
+        let Some(available) = misfail::announced(self.site.policy().failures, available.to_vec()) else { return };
         let message = Message::new(Kind::GracefulDegradation)
             .with("level", "partial")
-            .with("available_features", available.to_vec())
+            .with("available_features", available)
             .with("disabled_features", vec![disabled])
             .with("performance_impact", "none")
             .with("message", text);
@@ -366,7 +382,7 @@ impl Hub {
 }
 
 /// A message about a run; `agent` is null for what concerns the whole of it.
-fn about(run: &str, thread: &str, agent: Option<&str>, kind: Kind, payload: Value) -> Message {
+pub(super) fn about(run: &str, thread: &str, agent: Option<&str>, kind: Kind, payload: Value) -> Message {
     let mut members = Map::from_iter([
         ("run_id".to_owned(), Value::from(run)),
         ("thread_id".to_owned(), Value::from(thread)),
