@@ -14,6 +14,7 @@ mod limits;
 mod line;
 mod misrun;
 mod misthread;
+mod mixed;
 mod outbound;
 mod prompt;
 mod refusal;
