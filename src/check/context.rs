@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::future::try_join_all;
+
 use super::declaration::Declared;
 use super::{Check, Flow, Recording, Scene, Waits};
 use crate::model::{
@@ -149,6 +151,15 @@ impl Context {
     pub async fn second_login(&self) -> Result<Login, Stop> {
         self.declared(Need::TwoUsers);
         self.login_of(1, None).await
+    }
+
+    /// A login of each user that the check was given: of as many as it asked for, or as there are.
+    ///
+    /// # Errors
+    /// As [`Self::login`].
+    pub async fn crowd(&self) -> Result<Vec<Login>, Stop> {
+        self.declared(Need::TwoUsers);
+        try_join_all((0..self.users.len()).map(|which| self.login_of(which, None))).await
     }
 
     /// A further login of the first user, to be logged out or replayed.

@@ -1,6 +1,5 @@
 //! How a check is declared.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -9,7 +8,8 @@ use super::recording::Judge;
 use super::{Context, Flow, Page};
 use crate::model::{CheckId, Effect, Entry, Group, Judgement, Level, Need, Stop, Suite};
 use crate::profile::Profile;
-use crate::wire::{Contract, WsConfig};
+use crate::target::Target;
+use crate::wire::WsConfig;
 
 /// The body of a probe.
 pub type Run = for<'a> fn(&'a Context) -> BoxFuture<'a, Judgement>;
@@ -37,7 +37,7 @@ pub enum Body {
     /// Judges everything the run says; `traffic` makes sure that there is something.
     RunWide {
         /// Makes the judge.
-        judge: fn(Arc<Contract>) -> Box<dyn RunWide>,
+        judge: fn(&Target) -> Box<dyn RunWide>,
         /// Its own traffic.
         traffic: Traffic,
     },
@@ -118,6 +118,8 @@ pub struct Check {
     pub effects: &'static [Effect],
     /// What it must not meet.
     pub group: Option<Group>,
+    /// Most users that it can make use of; 0: as its needs say.
+    pub crowd: usize,
     /// Its mandatory wait.
     pub wait: fn(&Waits<'_>) -> Duration,
 }
@@ -136,6 +138,7 @@ impl Check {
             needs: &[],
             effects: &[],
             group: None,
+            crowd: 0,
             wait: |_| Duration::ZERO,
         }
     }
@@ -194,6 +197,13 @@ impl Check {
         self
     }
 
+    /// Takes so many users where there are so many.
+    #[must_use]
+    pub const fn crowd(mut self, users: usize) -> Self {
+        self.crowd = users;
+        self
+    }
+
     /// Waits so long whatever the target does.
     #[must_use]
     pub const fn wait(mut self, wait: fn(&Waits<'_>) -> Duration) -> Self {
@@ -203,7 +213,7 @@ impl Check {
 
     /// How many users it takes.
     pub fn users(&self) -> usize {
-        if self.needs.contains(&Need::TwoUsers) { 2 } else { 1 }
+        self.crowd.max(if self.needs.contains(&Need::TwoUsers) { 2 } else { 1 })
     }
 
     /// The flow whose recording it judges, if it does.
@@ -221,8 +231,8 @@ impl Check {
 
 /// Declares a check over the page of the same name: `check!("scenario/fact", run)` for a probe,
 /// `check!("scenario/fact", judge: judge, of: &FLOW)` for a judge of a flow,
-/// `check!("scenario/fact", judge: Judge::new, traffic: traffic)` for a run-wide judge. Without the
-/// page it does not compile.
+/// `check!("scenario/fact", judge: Judge::new, traffic: traffic)` for a run-wide judge of the contract,
+/// `oracle:` in place of `judge:` for one of canaries. Without the page it does not compile.
 #[macro_export]
 macro_rules! check {
     ($id:literal, $run:path) => {
@@ -230,7 +240,13 @@ macro_rules! check {
     };
     ($id:literal, judge: $judge:expr, traffic: $traffic:path) => {
         $crate::check!(@ $id, $crate::check::Body::RunWide {
-            judge: $judge,
+            judge: |target| $judge(::std::sync::Arc::clone(target.contract())),
+            traffic: |cx| ::std::boxed::Box::pin($traffic(cx)),
+        })
+    };
+    ($id:literal, oracle: $judge:expr, traffic: $traffic:path) => {
+        $crate::check!(@ $id, $crate::check::Body::RunWide {
+            judge: |target| $judge(::std::sync::Arc::clone(target.canaries())),
             traffic: |cx| ::std::boxed::Box::pin($traffic(cx)),
         })
     };

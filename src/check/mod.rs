@@ -17,6 +17,7 @@ mod tally;
 mod tokens;
 mod verify;
 mod window;
+pub mod work;
 
 pub use admission::{Admission, Refusal, RefusalForm, Session};
 pub use context::Context;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::check::{Body, Check, RunWide};
 use crate::model::{CheckId, Entry, Judgement};
-use crate::wire::Contract;
+use crate::target::Target;
 
 /// A check and its judge.
 type Seat = (CheckId, Box<dyn RunWide>);
@@ -14,11 +14,11 @@ type Seat = (CheckId, Box<dyn RunWide>);
 pub(super) struct Judges(Arc<Mutex<Vec<Seat>>>);
 
 impl Judges {
-    pub(super) fn of(checks: &[&'static Check], contract: &Arc<Contract>) -> Self {
+    pub(super) fn of(checks: &[&'static Check], target: &Target) -> Self {
         let judges = checks
             .iter()
             .filter_map(|check| match check.body {
-                Body::RunWide { judge, .. } => Some((check.id, judge(Arc::clone(contract)))),
+                Body::RunWide { judge, .. } => Some((check.id, judge(target))),
                 Body::Probe(_) | Body::Judge { .. } => None,
             })
             .collect();

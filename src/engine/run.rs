@@ -321,7 +321,7 @@ async fn phases(options: &RunOptions, ledger: &mut Ledger<'_>) {
     let recorder = target.recorder(PREFLIGHT);
     let (config, keys) = tokio::join!(target.config(&recorder), target.jwks(&recorder));
     let known = Known { config, publishes_keys: keys.is_ok_and(|keys| keys.is_some()) };
-    let judges = Judges::of(&options.selected.checks, target.contract());
+    let judges = Judges::of(&options.selected.checks, target);
     target.observe({
         let judges = judges.clone();
         move |entry| judges.see(entry)

@@ -348,6 +348,28 @@ policy! {
         details_omitted = "details-omitted": "Does not name the field that is wrong.",
         silently_accepts_text = "silently-accepts-text": "Takes `text` or `message` for `content`.",
     }
+    /// How the backend keeps users, runs and sockets apart.
+    isolation: IsolationPolicy {
+        broadcast_event = "broadcast-event": "Sends final_report to every user.",
+        leak_one_event = "leak-one-event": "Sends the second event of each third run to another user, too.",
+        leak_under_load = "leak-under-load": "Sends partial_result to another user, too, while six runs are on their way.",
+        leak_in_error_text = "leak-in-error-text": "Quotes the title of another user's thread in errors on the socket.",
+        leak_in_rest_body = "leak-in-rest-body": "Shows the title of another user's thread over REST, in base64.",
+        swap_run_ids = "swap-run-ids": "Sends partial_result under the run_id of another run of the user.",
+        swap_threads = "swap-threads": "Sends partial_result under the thread_id of another run of the user.",
+        serialised_runs = "serialised-runs": "Begins a run when the user's earlier ones have ended.",
+        starvation = "starvation": "Answers nobody else while one user asks for much.",
+        only_first_socket = "only-first-socket": "Sends events of runs to the first socket of a user only.",
+        second_socket_other_ids = "second-socket-other-ids": "Gives events another message_id on a user's second socket.",
+        foreign_thread_readable = "foreign-thread-readable": "Shows anybody's thread over REST to who knows its id.",
+        foreign_thread_writable = "foreign-thread-writable": "Lets anybody rename a thread over REST.",
+        foreign_run_stoppable = "foreign-run-stoppable": "Lets anybody stop a run.",
+        thread_oracle = "thread-oracle": "Says of a foreign thread that it is another user's.",
+        thread_timing_oracle = "thread-timing-oracle": "Takes 200 ms longer to refuse a foreign thread.",
+        list_shows_foreign = "list-shows-foreign": "Lists a thread of another user behind one's own.",
+        context_bleeds = "context-bleeds": "Thinks of what was said in another thread of the user.",
+        stale_session_reused = "stale-session-reused": "Begins a session with the current thread of the one that ended last.",
+    }
     /// How the backend keeps threads.
     threads: ThreadPolicy {
         created_only_requester = "created-only-requester": "Tells of a new thread on the asking socket only.",

@@ -15,6 +15,7 @@ mod auth_sync;
 mod format;
 mod handshake;
 mod independence;
+mod isolation;
 mod lifecycle;
 mod reconnection;
 mod recovery;
@@ -27,6 +28,7 @@ pub fn registry() -> Vec<&'static Check> {
         lifecycle::CHECKS,
         auth_sync::CHECKS,
         reconnection::CHECKS,
+        isolation::CHECKS,
         recovery::CHECKS,
         format::CHECKS,
         independence::CHECKS,

@@ -214,6 +214,7 @@ impl Call<'_> {
         };
         target.may_ask(line, &asked)?;
         let (owner, endpoint) = (target.owner(&headers), target.endpoint_of(&asked));
+        owner.iter().for_each(|owner| line.owned_by(&owner.user));
         let counted = owner.as_ref().filter(|_| endpoint.is_some_and(Endpoint::is_counted));
         let _place = target.turn(line, (self.origin, &url), None, counted.map(|owner| owner.user.as_str())).await?;
         target.note_call(&asked, owner.as_ref());

@@ -2,6 +2,7 @@
 //! transcript of it all. Nothing here judges; what did not come about is a [`Fault`].
 
 mod assemble;
+mod canary;
 mod client;
 mod connect;
 #[cfg(feature = "database")]
@@ -53,6 +54,7 @@ use tokio::sync::OnceCell;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+pub use canary::{Canaries, Canary};
 pub use connect::SetupError;
 #[cfg(feature = "database")]
 pub use database::{Database, DatabaseFault, Meeting, Table};
@@ -103,7 +105,7 @@ pub struct Target {
     signer: Option<Signer>,
     own_secret: [u8; 32],
     seed: u64,
-    uniques: AtomicU64,
+    uniques: Arc<AtomicU64>,
     fuses: Fuses,
     logins: Logins,
     clock_offset: OnceCell<f64>,
@@ -118,6 +120,7 @@ struct OfRun {
     ledger: Arc<Ledger>,
     mends: TaskTracker,
     guarded: Arc<Urls>,
+    uniques: Arc<AtomicU64>,
 }
 
 impl fmt::Debug for Target {
@@ -146,6 +149,7 @@ impl Target {
             ledger: Arc::default(),
             mends: TaskTracker::new(),
             guarded: Arc::new(profile.urls.clone()),
+            uniques: Arc::default(),
         };
         Self::of(profile, contract, of_run, seed)
     }
@@ -165,6 +169,7 @@ impl Target {
             ledger: Arc::clone(&self.ledger),
             mends: self.mends.clone(),
             guarded: Arc::clone(&self.guarded),
+            uniques: Arc::clone(&self.uniques),
         };
         Self::of(Arc::new(profile), Arc::clone(&self.contract), of_run, self.seed)
     }
@@ -189,7 +194,7 @@ impl Target {
             dialer,
             own_secret,
             seed,
-            uniques: AtomicU64::new(0),
+            uniques: of_run.uniques,
             fuses: Fuses::default(),
             logins: Logins::default(),
             clock_offset: OnceCell::new(),
@@ -235,6 +240,11 @@ impl Target {
     /// Seed of everything random.
     pub const fn seed(&self) -> u64 {
         self.seed
+    }
+
+    /// The names that occur once in the run, and whose they are.
+    pub fn canaries(&self) -> &Arc<Canaries> {
+        self.transcript.canaries()
     }
 
     /// HTTP on behalf of the recorder's check.
@@ -322,14 +332,17 @@ impl Target {
 
     /// A title that occurs once in the run and bears its mark: every thread is given one, so that it is found again.
     pub fn title(&self, what: &str) -> String {
-        let number = self.uniques.fetch_add(1, Ordering::Relaxed);
-        format!("{} {what} {number}", self.tag())
+        format!("{} {what} {}", self.tag(), self.number())
     }
 
     /// A name that occurs once in the run.
     pub fn unique(&self, what: &str) -> String {
-        let number = self.uniques.fetch_add(1, Ordering::Relaxed);
-        format!("netra-check-{}-{what}-{number}", self.transcript.run())
+        format!("netra-check-{}-{what}-{}", self.transcript.run(), self.number())
+    }
+
+    /// A number that occurs once in the run, always as long: one that was cut is seen to be.
+    fn number(&self) -> String {
+        format!("{:0width$}", self.uniques.fetch_add(1, Ordering::Relaxed), width = canary::DIGITS)
     }
 
     fn unusable(&self, answer: &Response, what: &str) -> Stop {

@@ -232,7 +232,9 @@ impl Target {
         if claims.is_empty() {
             self.ledger().opaque(access.expose(), &user_id);
         }
-        Ok(Login { email: email.or_else(|| claim("email")), user_id, access, refresh, claims, answer })
+        let email = email.or_else(|| claim("email"));
+        self.canaries().user(&user_id, email.as_deref());
+        Ok(Login { email, user_id, access, refresh, claims, answer })
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
+use super::canary::Canaries;
 use super::manners::Manners;
 use super::redact::Redactor;
 use crate::model::{CheckId, ConnectionId, Direction, Entry, Evidence, History, Record};
@@ -23,6 +24,7 @@ pub struct Transcript {
     run: String,
     start: Instant,
     redactor: Arc<Redactor>,
+    canaries: Arc<Canaries>,
     observers: RwLock<Vec<Observer>>,
 }
 
@@ -35,7 +37,9 @@ impl fmt::Debug for Transcript {
 impl Transcript {
     /// An empty transcript of the run of this id; its clock starts now.
     pub fn new(run: impl Into<String>, redactor: Arc<Redactor>) -> Arc<Self> {
-        Arc::new(Self { run: run.into(), start: Instant::now(), redactor, observers: RwLock::default() })
+        let run = run.into();
+        let canaries = Arc::new(Canaries::new(&run));
+        Arc::new(Self { run, start: Instant::now(), redactor, canaries, observers: RwLock::default() })
     }
 
     /// Id of the run.
@@ -46,6 +50,11 @@ impl Transcript {
     /// When the run began.
     pub const fn start(&self) -> Instant {
         self.start
+    }
+
+    /// The names that occur once in the run, and whose they are.
+    pub const fn canaries(&self) -> &Arc<Canaries> {
+        &self.canaries
     }
 
     /// `text` without secrets.
@@ -240,6 +249,12 @@ impl Line {
     /// Who records.
     pub fn recorder(&self) -> &Recorder {
         &self.0.recorder
+    }
+
+    /// It is this user's.
+    pub(super) fn owned_by(&self, user: &str) {
+        let recorder = &self.0.recorder;
+        recorder.transcript().canaries.connection(recorder.check(), self.0.connection, user);
     }
 
     /// What follows is broken on purpose: run-wide judges leave it out.

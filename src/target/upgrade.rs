@@ -274,6 +274,7 @@ impl<'t> Upgrade<'t> {
 
         let speaker = self.target.speaker(&self.url, &self.headers);
         let user = speaker.owner.as_ref().map(|owner| owner.user.clone());
+        user.iter().for_each(|user| self.line.owned_by(user));
         let place = self.target.turn(&self.line, (Origin::Backend, &self.url), user.as_deref(), None).await?;
         let dialled = self.target.dialer().dial(&self.url, Speaks::Http1, self.receive_buffer, self.relay).await;
         let mut stream = dialled.map_err(|fault| (fault.kind, fault.what))?;

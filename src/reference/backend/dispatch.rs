@@ -14,7 +14,7 @@ use super::refusal::Refusal;
 use super::runs::{Ending, Status};
 use super::session::{Close, Entry, Point, Unrestorable};
 use super::watch::until;
-use super::{Backend, agents, content, misfail, misrun, misthread};
+use super::{Backend, agents, content, misfail, misrun, misthread, mixed};
 use crate::reference::notes;
 use crate::wire::{ErrorCode, Kind, Message};
 
@@ -46,6 +46,7 @@ pub(super) async fn hear(backend: &Arc<Backend>, socket: u64, text: &str) {
     if until(credential.expires_at + backend.site.conduct.clock_leeway()).is_zero() {
         return backend.hub().end_credential(&user, &session, &ErrorCode::TokenExpired);
     }
+    mixed::starve(backend, &user).await;
     let policy = backend.site.policy();
     let message = match client_text::read(text, backend.site.contract(), policy) {
         Reading::Message(message) => message,
@@ -199,9 +200,13 @@ impl Request<'_> {
 
     fn stop_agent(&self, hub: &mut Hub) -> Result<(), Refusal> {
         let id = self.text("run_id")?;
-        let run = hub.user(&self.user).runs.get(id).filter(|run| run.status == Status::Running);
+        let owner = hub.who_may_stop(&self.user, id);
+        let run = hub.user(&owner).runs.get(id).filter(|run| run.status == Status::Running);
         run.ok_or_else(Refusal::run)?;
-        hub.end_run(&self.user, id, &Ending::Stopped("user_request"), self.asked());
+        hub.end_run(&owner, id, &Ending::Stopped("user_request"), self.asked());
+        if owner != self.user {
+            self.answer(hub, Message::new(Kind::AgentStopped).with("run_id", id).with("reason", "user_request"));
+        }
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::breaker::Breaker;
 use super::limits::Limiter;
+use super::mixed::{self, Mixed};
 use super::outbound;
 use super::runs::Run;
 use super::session::{Close, Entry, Session, Socket};
@@ -55,11 +56,20 @@ pub(super) struct Hub {
     pub(super) opened: u64,
     /// Threads on which a defect lets every request fail.
     pub(super) poisoned: BTreeSet<String>,
+    /// What the defects of isolation confuse.
+    pub(super) mixed: Mixed,
 }
 
 impl Hub {
     pub(super) fn new(site: Arc<Site>) -> Self {
-        Self { site, users: BTreeMap::new(), sockets: BTreeMap::new(), opened: 0, poisoned: BTreeSet::new() }
+        Self {
+            site,
+            users: BTreeMap::new(),
+            sockets: BTreeMap::new(),
+            opened: 0,
+            poisoned: BTreeSet::new(),
+            mixed: Mixed::default(),
+        }
     }
 
     /// The user of this id, seeded when it is met for the first time.
@@ -151,6 +161,9 @@ impl Hub {
         for message in fate.messages {
             let message = Arc::new(message);
             self.number(user, to, &message);
+            for stranger in self.strangers(user, &message) {
+                self.number(&stranger, To::All, &message);
+            }
             if fate.misrouted
                 && let Some(stranger) = self.users.keys().find(|other| *other != user).cloned()
             {
@@ -198,7 +211,11 @@ impl Hub {
         let forgets = policy.drop_while_away.on();
         let Some(owner) = self.users.get_mut(user) else { return };
         let size = outbound::size(&message.payload);
+        let isolation = self.site.conduct.policy.isolation;
+        let first = owner.sessions.values().filter_map(|session| session.socket).min();
         for session in owner.sessions.values_mut() {
+            let is_second = session.socket.is_some() && session.socket != first;
+            let Some(message) = &mixed::on_socket(isolation, message, is_second) else { continue };
             if matches!(to, To::Session(id) if id != session.id) || (forgets && session.socket.is_none()) {
                 continue;
             }

@@ -15,6 +15,7 @@ mod line;
 mod misfail;
 mod misrun;
 mod misthread;
+mod mixed;
 mod outbound;
 mod prompt;
 mod refusal;

@@ -70,13 +70,17 @@ impl From<Refusal> for HttpError {
 
 impl Hub {
     /// `THREAD_NOT_FOUND`, for foreign threads, too.
-    pub(super) fn no_thread(&self) -> Refusal {
+    pub(super) fn no_thread(&self, user: &str, thread: &str) -> Refusal {
         let code = if self.site.policy().messages.undeclared_error_code.on() {
             ErrorCode::Other("THREAD_GONE".into())
         } else {
             ErrorCode::ThreadNotFound
         };
-        Refusal::new(code, "There is no such thread.")
+        let whose = self.owner_of_thread(thread).filter(|owner| *owner != user);
+        match whose.filter(|_| self.site.policy().isolation.thread_oracle.on()) {
+            Some(_) => Refusal::new(code, "This thread is another user's."),
+            None => Refusal::new(code, "There is no such thread."),
+        }
     }
 
     /// The `error` that tells a refusal.
@@ -105,7 +109,10 @@ impl Hub {
 
     /// Answers the message `asked` with an error.
     pub(super) fn refuse(&mut self, user: &str, session: &str, asked: Option<&str>, refusal: &Refusal) {
-        let error = self.error(refusal);
+        let mut error = self.error(refusal);
+        if let Some(title) = self.title_in_error(user) {
+            error = error.with("message", format!("{} Last seen: \"{title}\".", refusal.message));
+        }
         self.answer(user, To::Session(session), asked, error);
     }
 }

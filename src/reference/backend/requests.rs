@@ -23,7 +23,7 @@ impl Hub {
 
     /// A thread of this user.
     pub(super) fn thread(&mut self, user: &str, id: &str) -> Result<&Thread, Refusal> {
-        let refusal = self.no_thread();
+        let refusal = self.no_thread(user, id);
         self.user(user).threads.get(id).ok_or(refusal)
     }
 
@@ -99,7 +99,8 @@ impl Hub {
         if last && !threads.is_empty() {
             threads.rotate_left(1);
         }
-        threads.into_iter().map(|thread| thread.json(clock)).collect()
+        let own: Vec<Value> = threads.into_iter().map(|thread| thread.json(clock)).collect();
+        own.into_iter().chain(self.foreign_entry(user)).collect()
     }
 
     /// The last messages of a thread, as a session shows them that has switched to it.

@@ -16,7 +16,7 @@ use super::auth_client::{Denial, Identity};
 use super::hub::To;
 use super::prompt::AGENTS;
 use super::refusal::Refusal;
-use super::{content, misthread};
+use super::{content, misthread, mixed};
 use crate::reference::http_error::{HttpError, bearer};
 use crate::wire::{Endpoint, ErrorCode};
 
@@ -185,15 +185,21 @@ async fn create_thread(State(backend): Shared, headers: HeaderMap, body: Bytes) 
 
 async fn get_thread(State(backend): Shared, headers: HeaderMap, Path(id): Path<String>) -> Answer {
     let user = backend.caller(&headers).await?.user_id;
+    mixed::hesitate(&backend, &user, &id).await;
     let mut hub = backend.hub();
-    let thread = hub.thread(&user, &id)?;
+    let shown = hub.who_may_read(&user, &id);
+    let thread = hub.thread(&shown, &id)?;
     let mut body = thread.json(backend.site.clock);
     body["message_count"] = Value::from(misthread::known_to_rest(backend.site.policy().threads, thread));
+    if let Some(title) = hub.title_in_body(&user) {
+        body["metadata"]["cache"] = title.into();
+    }
     Ok(backend.ok(Endpoint::GetThread, &body))
 }
 
 async fn update_thread(State(backend): Shared, headers: HeaderMap, Path(id): Path<String>, body: Bytes) -> Answer {
     let user = backend.writer(&headers).await?.user_id;
+    let user = backend.hub().who_may_rename(&user, &id);
     backend.hub().thread(&user, &id)?;
     let body = backend.site.object(Endpoint::UpdateThread, &body)?;
     let (title, metadata) = (optional_text(&body, "title")?, optional_object(&body, "metadata")?);

@@ -67,6 +67,9 @@ pub(super) struct Run {
     pub(super) step: Option<usize>,
     /// Begins again at the next step.
     restarts: bool,
+    /// Which run of all users it is, and how many of its events were sent.
+    pub(super) ordinal: u64,
+    pub(super) events: u64,
 }
 
 /// How a run ends before it completes.
@@ -116,6 +119,8 @@ impl Hub {
             agent: None,
             step: None,
             restarts: false,
+            ordinal: self.mixed.next_run(),
+            events: 0,
         };
         let owner = self.user(user);
         if owner.runs.len() >= REMEMBERED {
@@ -138,6 +143,7 @@ impl Hub {
             false => self.stamp(OffsetDateTime::now_utc()),
         };
         let followed = self.followed(user, id);
+        let bled = self.said_elsewhere(user, id);
         let Some(run) = self.users.get_mut(user).and_then(|user| user.runs.get_mut(id)) else { return Then::Over };
         if run.status != Status::Running {
             return Then::Over;
@@ -157,7 +163,7 @@ impl Hub {
             }
             Act::Think { step, of } => {
                 run.step = Some(*step);
-                let thought = format!("Step {step} of {of}: looking at what is asked.");
+                let thought = format!("Step {step} of {of}: looking at what is asked.{bled}");
                 (Kind::AgentThinking, json!({"thought": thought, "step_number": step, "total_steps": of}))
             }
             Act::ToolBegin { tool, since } => {
@@ -189,6 +195,7 @@ impl Hub {
         };
         let message = about(id, followed.as_ref().unwrap_or(&run.thread), Some(step.agent), kind, payload);
         for message in misrun::sent(policy, run, message) {
+            let message = self.of_another_run(user, id, message);
             self.send(user, To::All, message);
         }
         if degrades {

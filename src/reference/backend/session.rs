@@ -188,7 +188,7 @@ impl Hub {
             id: id.clone(),
             socket: Some(number),
             lost_at: None,
-            current_thread: None,
+            current_thread: self.stale_thread(),
             last_run: None,
             logged_out: false,
             changed: Arc::new(Notify::new()),
@@ -287,6 +287,7 @@ impl Hub {
         if let Some(session) = session.filter(|session| session.socket == Some(number)) {
             socket.until = Some(session.next);
             session.lose_socket();
+            self.mixed.left(session.current_thread.clone());
         }
         socket.close(close);
     }

@@ -123,6 +123,20 @@ impl Threads {
         self.created.iter().filter(|other| *other != id).find_map(|other| self.threads.get(other))
     }
 
+    /// The thread that was created last, of those that bear a title.
+    pub(super) fn latest_titled(&self) -> Option<&Thread> {
+        let threads = self.created.iter().rev().filter_map(|id| self.threads.get(id));
+        threads.into_iter().find(|thread| thread.title.is_some())
+    }
+
+    /// What a user said last in another thread than this one.
+    pub(super) fn said_elsewhere(&self, id: &str) -> Option<&str> {
+        let others = self.created.iter().rev().filter(|other| *other != id);
+        let threads = others.filter_map(|other| self.threads.get(other));
+        let mut messages = threads.flat_map(|thread| thread.messages.iter().rev());
+        messages.find(|message| message.role == "user").map(|message| message.content.as_str())
+    }
+
     /// The id of the last thread that was created, if it is an odd one.
     pub(super) fn odd_one(&self) -> Option<&String> {
         self.created.last().filter(|_| self.created.len() % 2 == 1)

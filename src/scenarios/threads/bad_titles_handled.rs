@@ -1,7 +1,7 @@
 use serde_json::json;
 
-use super::owner::about;
 use crate::check;
+use crate::check::work::about;
 use crate::check::{Check, Context, Rest, text};
 use crate::model::{Effect, Judgement, Stop};
 use crate::target::Socket;

@@ -2,8 +2,9 @@ use std::collections::BTreeSet;
 
 use futures_util::future::try_join_all;
 
-use super::owner::{Owner, entry};
+use super::owner::Owner;
 use crate::check;
+use crate::check::work::entry;
 use crate::check::{Check, Context};
 use crate::model::{Effect, Finding, Judgement};
 use crate::target::Socket;

@@ -1,7 +1,8 @@
 use serde_json::Value;
 
-use super::owner::{Owner, PROMPT, about, stop};
+use super::owner::Owner;
 use crate::check;
+use crate::check::work::{PROMPT, about, stop};
 use crate::check::{Check, Context, text};
 use crate::model::{Effect, Finding, Judgement};
 use crate::wire::{Kind, Message};

@@ -1,8 +1,8 @@
 use serde_json::Value;
 
 use super::history::{Line, same};
-use super::owner::{PROMPT, about, duration, long_stream, messages, run_ends, stop};
 use crate::check;
+use crate::check::work::{PROMPT, about, long_stream, messages, run_ends, stop};
 use crate::check::{Check, Context, Rest, items, text};
 use crate::model::{Effect, Finding, Judgement, Need, Stop, Trigger};
 use crate::target::Socket;
@@ -11,7 +11,7 @@ use crate::wire::{Kind, Message};
 pub(super) static CHECK: Check = check!("threads/context-kept-per-thread", run)
     .needs(&[Need::Trigger(Trigger::LongStream)])
     .effects(&[Effect::Create])
-    .wait(|waits| duration(waits.profile));
+    .wait(|waits| waits.long_stream());
 
 async fn run(cx: &Context) -> Judgement {
     let login = cx.login().await?;

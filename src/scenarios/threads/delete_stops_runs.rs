@@ -1,5 +1,6 @@
-use super::owner::{Owner, PROMPT, Way, about, duration, ends_run, long_stream, messages, run_ends};
+use super::owner::{Owner, Way};
 use crate::check;
+use crate::check::work::{PROMPT, about, ends_run, long_stream, messages, run_ends};
 use crate::check::{Check, Context};
 use crate::model::{Effect, Finding, Judgement, Need, Stop, Trigger};
 use crate::target::Socket;
@@ -8,7 +9,7 @@ use crate::wire::{Kind, Message};
 pub(super) static CHECK: Check = check!("threads/delete-stops-runs", run)
     .needs(&[Need::Trigger(Trigger::LongStream)])
     .effects(&[Effect::Create])
-    .wait(|waits| duration(waits.profile));
+    .wait(|waits| waits.long_stream());
 
 /// Why a run of a deleted thread is stopped (contract, 7.3).
 const REASON: &str = "thread_deleted";

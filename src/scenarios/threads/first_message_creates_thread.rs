@@ -1,5 +1,5 @@
-use super::owner::{PROMPT, about, messages, stop};
 use crate::check;
+use crate::check::work::{PROMPT, about, messages, stop};
 use crate::check::{Check, Context};
 use crate::model::{Effect, Finding, Judgement, Stop};
 use crate::target::Socket;

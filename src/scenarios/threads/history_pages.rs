@@ -1,7 +1,7 @@
-use super::owner::about;
 use super::pages::Pages;
 use super::seeded::{self, Seeded};
 use crate::check;
+use crate::check::work::about;
 use crate::check::{Check, Context};
 use crate::model::{Effect, Judgement, Stop};
 use crate::target::Socket;

@@ -1,7 +1,8 @@
 use serde_json::Value;
 
-use super::owner::{Owner, entry, listed};
+use super::owner::Owner;
 use crate::check;
+use crate::check::work::{entry, listed};
 use crate::check::{Check, Context, text};
 use crate::model::{Effect, Evidence, Finding, Judgement, Stop};
 use crate::wire::read_timestamp;

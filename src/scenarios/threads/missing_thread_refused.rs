@@ -1,7 +1,7 @@
 use serde_json::json;
 
-use super::owner::{PROMPT, about};
 use crate::check;
+use crate::check::work::{PROMPT, about};
 use crate::check::{Check, Context, absent};
 use crate::model::{Effect, Judgement};
 use crate::wire::{Endpoint, ErrorCode, Kind, Message};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::allowance::Allowance;
-use super::owner::about;
+use crate::check::work::about;
 use crate::check::{Context, Rest, items, text};
 use crate::model::{Evidence, Finding, Stop};
 use crate::target::{Response, Socket};

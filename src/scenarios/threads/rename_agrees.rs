@@ -1,5 +1,6 @@
-use super::owner::{Owner, Way, about, entry, listed};
+use super::owner::{Owner, Way};
 use crate::check;
+use crate::check::work::{about, entry, listed};
 use crate::check::{Check, Context, text};
 use crate::model::{Effect, Finding, Judgement, Stop};
 use crate::wire::{Kind, Message};

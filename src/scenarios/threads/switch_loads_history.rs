@@ -1,8 +1,8 @@
 use serde_json::Value;
 
 use super::history::{Line, same};
-use super::owner::about;
 use crate::check;
+use crate::check::work::about;
 use crate::check::{Check, Context, Rest, items};
 use crate::model::{Effect, Judgement, Stop};
 use crate::target::Socket;
