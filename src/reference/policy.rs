@@ -449,7 +449,7 @@ policy! {
         never_opens = "breaker-never-opens": "Admits runs however often they fail.",
         silent = "breaker-silent": "Sends no circuit_breaker_triggered.",
         status_lies = "breaker-status-lies": "Tells every breaker as closed.",
-        never_closes = "breaker-never-closes": "Stays half open after the trial's success.",
+        stays_half_open = "breaker-never-closes": "Stays half open after the trial's success.",
         skips_half_open = "breaker-skips-half-open": "Closes when the time is over, without a trial.",
         admits_all = "breaker-admits-all": "Admits every run while it is half open.",
         global = "breaker-global": "Counts the failures of all users together.",

@@ -79,7 +79,7 @@ impl Breaker {
                 self.failures = 0;
                 None
             }
-            (State::HalfOpen, Admission::Trial) if !self.policy.never_closes.on() => {
+            (State::HalfOpen, Admission::Trial) if !self.policy.stays_half_open.on() => {
                 self.failures = 0;
                 self.state = State::Closed;
                 Some(Change::Closed)

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::try_join_all;
 use serde_json::Value;
 
 use super::failure::{healthy, since_start, window};
@@ -171,10 +172,7 @@ impl Cast<'_> {
     async fn half_opens(&mut self) -> Result<(), Stop> {
         let cx = self.cx;
         cx.step("a trial run, and a second request beside it");
-        let lasting = match cx.profile().triggers.get(&Trigger::LongStream) {
-            Some(TriggerSpec::Prompt { content, .. }) => content.as_str(),
-            _ => PLAIN_PROMPT,
-        };
+        let lasting = lasting(cx);
         self.asking.socket.burst(2).await;
         let trial = self.request("trial", self.healthy(&self.thread)?.with("content", lasting)).await?;
         let beside = self.request("beside trial", self.healthy(&self.thread)?).await?;
@@ -218,9 +216,12 @@ impl Cast<'_> {
         let agent = lead_name(&self.scene);
         let count = self.cx.profile().limits.fresh_connections.max(1);
         self.scene.fact("statuses", count);
-        for number in 0..count {
-            let login = self.login.clone();
-            self.status(&format!("{part} {number}"), &login, &agent).await?;
+        let ask = |_| {
+            let call = self.cx.call(Endpoint::BreakerStatus).path_param("name", &agent);
+            call.bearer(&self.login.access).fresh_connection().send()
+        };
+        for (number, answer) in try_join_all((0..count).map(ask)).await?.iter().enumerate() {
+            self.scene.line(format!("{part} {number}"), &answer.line);
         }
         Ok(())
     }
@@ -231,6 +232,18 @@ impl Cast<'_> {
         self.scene.line(part, &answer.line);
         Ok(answer)
     }
+}
+
+/// The prompt of the shortest run that the profile promises to last, where it promises any.
+fn lasting(cx: &Context) -> &str {
+    let promised =
+        [Trigger::LongStream, Trigger::SteadyRun, Trigger::ToolUse].into_iter().filter_map(|trigger| {
+            match cx.profile().triggers.get(&trigger)? {
+                TriggerSpec::Prompt { content, min_duration: Some(lasts), .. } => Some((*lasts, content.as_str())),
+                _ => None,
+            }
+        });
+    promised.min().map_or(PLAIN_PROMPT, |(_, content)| content)
 }
 
 fn lead_name(scene: &Scene) -> String {

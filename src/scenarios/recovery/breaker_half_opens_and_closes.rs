@@ -59,7 +59,7 @@ fn beside(recording: &Recording, end: &Seen) -> Result<(), Stop> {
     if let Some(answer) = &answer
         && answer.at >= end.at
     {
-        let what = "the trial run was over before a request beside it was answered: set `triggers.long_stream`";
+        let what = "the trial run was over before a request beside it was answered: set `triggers.long_stream.min_duration_s`";
         return Err(Inconclusive::new(Blame::Harness, what).with(recording.around(answer)).into());
     }
     let finding = if answer.is_some() { Finding::Accepted } else { Finding::NoAnswer };
