@@ -230,7 +230,7 @@ impl Target {
             Endpoint::DeleteThread if answer.succeeded(&self.contract, endpoint) || answer.status == 404 => {
                 if let Some(id) = url.path_segments().and_then(|mut segments| segments.next_back()) {
                     let id = percent_encoding::percent_decode_str(id).decode_utf8_lossy();
-                    self.ledger.removed(&id);
+                    self.ledger.removed(owner, &id);
                 }
             }
             // 401: it was logged out before.

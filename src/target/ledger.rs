@@ -150,9 +150,9 @@ impl Ledger {
         entries.threads.extend(threads.into_iter().map(|thread| (thread, user.to_owned())));
     }
 
-    /// A thread is gone.
-    pub(super) fn removed(&self, thread: &str) {
-        self.entries().threads.remove(thread);
+    /// A thread is gone, as its owner was told: what another user is told of it says nothing.
+    pub(super) fn removed(&self, owner: &Owner, thread: &str) {
+        self.entries().threads.retain(|known, user| known != thread || *user != owner.user);
     }
 
     /// A login that is to be logged out by the end of the run.
@@ -245,6 +245,17 @@ mod tests {
         ledger.call(&owner());
         ledger.called(&owner(), Some("t-1"));
         assert_eq!((ledger.left().threads.len(), ledger.left().unnamed.len()), (1, 0));
+    }
+
+    #[test]
+    fn what_another_user_is_told_of_a_thread_says_nothing_of_it() {
+        let ledger = Ledger::default();
+        ledger.call(&owner());
+        ledger.called(&owner(), Some("t-1"));
+        ledger.removed(&Owner { user: "u-2".into(), ..owner() }, "t-1");
+        assert_eq!(ledger.left().threads.len(), 1);
+        ledger.removed(&owner(), "t-1");
+        assert!(ledger.left().is_empty());
     }
 
     #[test]

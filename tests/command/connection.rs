@@ -224,9 +224,16 @@ fn a_proxy_that_wants_credentials_or_refuses_says_which_key_mends_it() {
 #[test]
 fn each_way_to_a_login_comes_to_a_green_smoke_run() {
     let served = Served::start(&[]);
-    for method in ["e2e-bypass", "password", "dev-login"] {
+    for method in ["e2e-bypass", "password"] {
         assert_green(served.run(&["--suite", "smoke", &format!("--set=credentials.method={method}")]));
     }
+    // The developer login has one user. That users never mix is required, and takes two.
+    let developer = ["--suite", "smoke", "--set=credentials.method=dev-login"];
+    let (code, text) = served.run(&developer);
+    assert_eq!(code, 4, "{text}");
+    assert!(words(&text).contains("required and not verified: isolation/users-never-mix"), "{text}");
+    let (code, text) = served.run(&[&developer[..], &["--set=gate.required=[handshake/*]"]].concat());
+    assert_eq!(code, 0, "{text}");
     assert_green(Served::start(&["--production"]).run(&["--suite", "smoke"]));
 }
 
@@ -275,7 +282,7 @@ fn given_tokens_are_renewed_below_a_minute_and_never_used_expired() {
     assert_eq!(code, 0, "{text}");
     assert!(!text.contains("renewing"), "{text}");
 
-    let (code, text) = given(json!([pair("one@netra.example", 30)]));
+    let (code, text) = given(json!([pair("one@netra.example", 30), pair("two@netra.example", 3600)]));
     assert_eq!(code, 0, "{text}");
     assert_eq!(text.matches("renewing `credentials.tokens.0`").count(), 1, "{text}");
 

@@ -45,17 +45,20 @@ impl Estate {
 
     /// What of it stands in a text that somebody received.
     pub(super) fn found_in(&self, cx: &Context, text: &str) -> Option<String> {
-        let canary = cx.target().canaries().all_in(text).into_iter().find(|canary| self.canaries.contains(canary));
-        if let Some(canary) = canary {
-            return Some(canary.to_string());
-        }
-        let mut found = None;
-        each_id(&serde_json::from_str(text).unwrap_or_default(), &mut |id| {
-            if self.ids.contains(id) {
-                found.get_or_insert_with(|| format!("the id {id}"));
-            }
-        });
-        found
+        self.met_by(&Estate::named_by(cx, text))
+    }
+
+    /// The ids and canaries that stand in a text.
+    fn named_by(cx: &Context, text: &str) -> Self {
+        let mut named = Self { ids: BTreeSet::new(), canaries: cx.target().canaries().all_in(text) };
+        each_id(&serde_json::from_str(text).unwrap_or_default(), &mut |id| named.id(id));
+        named
+    }
+
+    /// What of it is among what was named.
+    fn met_by(&self, named: &Self) -> Option<String> {
+        let canary = named.canaries.intersection(&self.canaries).next().map(ToString::to_string);
+        canary.or_else(|| named.ids.intersection(&self.ids).next().map(|id| format!("the id {id}")))
     }
 }
 
@@ -87,7 +90,8 @@ pub(super) fn nothing_foreign<'e>(
 ) -> Result<(), Stop> {
     let others: Vec<_> = others.into_iter().collect();
     let find = |received: &Received| {
-        let found = others.iter().find_map(|other| other.found_in(cx, &received.text))?;
+        let named = Estate::named_by(cx, &received.text);
+        let found = others.iter().find_map(|other| other.met_by(&named))?;
         Some((received.text.clone(), found))
     };
     let found = socket.seen().iter().find_map(find);

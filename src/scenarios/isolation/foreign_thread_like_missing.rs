@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::likeness::{difference, of_message, of_response};
 use crate::check;
-use crate::check::work::{PROMPT, about, messages, perhaps_long_stream, streams};
+use crate::check::work::{PROMPT, about, messages, perhaps_long_stream, run_ends, streams};
 use crate::check::{Check, Context, Rest, absent, text};
 use crate::model::{Effect, Evidence, Finding, Judgement, Need, Stop};
 use crate::target::{Response, Socket};
@@ -115,11 +115,17 @@ async fn stopped_by_nobody_else(cx: &Context, socket: &mut Socket, strange: &mut
     let run = started.run_id().unwrap_or_default().to_owned();
     let request = |id: &str| Message::new(Kind::StopAgent).with("run_id", id);
     over_socket(cx, strange, request, &run, ErrorCode::RunNotFound).await?;
-    cx.step("control: the owner stops the run");
-    let stopped = cx.ask(socket, request(&run)).await.map_err(|stop| cx.control_failed("the run goes on", stop))?;
-    let ends = messages(socket).filter(|it| it.kind == Kind::AgentStopped && it.run_id() == Some(&run)).count();
-    let seen = || format!("{ends} times agent_stopped before, last {:?}", stopped.text("reason"));
-    cx.holds(ends == 1, Finding::UnexpectedEvent, "agent_stopped once, for the owner", seen, || socket.evidence())
+    cx.step("the owner stops the run");
+    let id = cx.target().unique("stop");
+    socket.send(&request(&run).id(id.as_str())).await;
+    run_ends(cx, socket, &run, cx.profile().thresholds.stop + cx.profile().thresholds.reply).await?;
+    // It may have come to its own end before.
+    let is_foreign = |it: &&Message| {
+        it.kind == Kind::AgentStopped && it.run_id() == Some(&run) && it.in_reply_to() != Some(&id)
+    };
+    let foreign = messages(socket).find(is_foreign);
+    let seen = || format!("agent_stopped that answers {:?}", foreign.and_then(Message::in_reply_to));
+    cx.holds(foreign.is_none(), Finding::UnexpectedEvent, "no end but its own, or by its owner", seen, || socket.evidence())
 }
 
 /// The owner sees the thread as it was.
