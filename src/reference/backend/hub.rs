@@ -164,12 +164,11 @@ impl Hub {
             for stranger in self.strangers(user, &message) {
                 self.number(&stranger, To::All, &message);
             }
+            let is_there = |other: &&String| *other != user && self.reaches_a_socket(other, To::All);
             if fate.misrouted
-                && let Some(stranger) = self.users.keys().find(|other| *other != user).cloned()
+                && let Some(stranger) = self.users.keys().find(is_there).cloned()
             {
-                if self.reaches_a_socket(&stranger, To::All) {
-                    notes::filtered();
-                }
+                notes::filtered();
                 self.number(&stranger, To::All, &message);
             }
         }
