@@ -4,7 +4,7 @@ use super::breaker::{FLOW, change, is_own, status, statuses, told};
 use crate::check;
 use crate::check::{Check, Recording};
 use crate::model::{Finding, Judgement, Stop};
-use crate::wire::{ErrorCode, Kind};
+use crate::wire::{Endpoint, ErrorCode, Kind};
 
 pub(super) static CHECK: Check = check!("recovery/breaker-opens", judge: judge, of: &FLOW);
 
@@ -32,6 +32,11 @@ fn judge(recording: &Recording) -> Judgement {
     for number in 0..statuses(recording)? {
         recording.step(format!("the status while it is open, new connection {}", number + 1));
         let part = format!("open {number}");
+        let fault = recording.contract().body_faults(Endpoint::BreakerStatus, &recording.body(&part)?);
+        let fault = fault.into_iter().next();
+        let seen = || fault.as_ref().map_or_else(String::new, |it| format!("at `{}`: {}", it.path, it.message));
+        let whole = "state, failure_count, last_failure_time and next_attempt_time";
+        recording.holds(fault.is_none(), Finding::BadSchema, whole, seen, || recording.end_of(&part))?;
         let (state, count) = status(recording, &part)?;
         let right = state == "open" && count.is_some_and(|count| count >= threshold);
         let expected = format!("state open, failure_count {threshold}");
