@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use regex::Regex;
 use serde_json::Value;
 
 use crate::model::{CheckId, ConnectionId};
@@ -20,6 +19,8 @@ use crate::model::{CheckId, ConnectionId};
 const MARK: &str = "netra-check";
 /// Digits of a mark's number: fewer are a mark that was cut.
 pub(super) const DIGITS: usize = 5;
+/// Characters of what may stand between a run's id and a mark's number.
+const LONGEST: usize = 50;
 /// A shorter name of a user may stand anywhere by chance.
 const LEAST: usize = 8;
 
@@ -49,19 +50,71 @@ impl fmt::Display for Canary {
     }
 }
 
+/// What is looked for in a text.
+#[derive(Clone, Debug)]
+enum Sign {
+    /// A mark begins.
+    Mark,
+    /// A mark in base64, with so many characters before it that belong to its group of octets.
+    Encoded(usize),
+    /// A user's address or id.
+    Name(Arc<str>),
+}
+
+/// Octets by which signs are indexed: none is shorter.
+const PREFIX: usize = LEAST;
+
+/// All signs, found in one pass over a text: there is one for each frame of a run, and a few for each user.
+#[derive(Default)]
+struct Signs {
+    /// Whether a sign begins with these two octets, by the number that they are.
+    begins: Vec<bool>,
+    by_prefix: HashMap<[u8; PREFIX], Vec<(String, Sign)>>,
+}
+
+impl Signs {
+    fn insert(&mut self, text: &str, sign: Sign) {
+        let Some(prefix) = text.as_bytes().first_chunk::<PREFIX>() else { return };
+        self.begins.resize(1 << 16, false);
+        self.begins[pair(prefix[0], prefix[1])] = true;
+        let alike = self.by_prefix.entry(*prefix).or_default();
+        if alike.iter().all(|(known, _)| known != text) {
+            alike.push((text.to_owned(), sign));
+        }
+    }
+
+    /// Calls `with` for each sign and the place where it stands.
+    fn each_in(&self, text: &str, mut with: impl FnMut(usize, &str, &Sign)) {
+        let octets = text.as_bytes();
+        let mut place = 0;
+        // Every octet of a run passes here: a plain loop, which is quick in any build.
+        while let Some(prefix) = octets.get(place..place + PREFIX) {
+            if self.begins[pair(prefix[0], prefix[1])]
+                && let Some(alike) = prefix.first_chunk::<PREFIX>().and_then(|prefix| self.by_prefix.get(prefix))
+            {
+                let stands = |(sign, _): &&(String, Sign)| octets[place..].starts_with(sign.as_bytes());
+                alike.iter().filter(stands).for_each(|(sign, kind)| with(place, sign, kind));
+            }
+            place += 1;
+        }
+    }
+}
+
+const fn pair(first: u8, second: u8) -> usize {
+    (first as usize) << 8 | second as usize
+}
+
 /// The canaries of a run.
 pub struct Canaries {
-    marks: Option<Regex>,
-    /// What a mark looks like in base64, by its place in a group of three octets: characters before it that belong
-    /// to the same group, and those that it decides alone.
-    encoded: [(usize, String); 3],
+    run: String,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// Addresses and ids of users, and whose they are.
-    names: HashMap<String, Arc<str>>,
+    signs: Signs,
+    /// Ids of users who have logged in.
+    users: BTreeSet<Arc<str>>,
     connections: HashMap<(CheckId, ConnectionId), Arc<str>>,
 }
 
@@ -74,9 +127,12 @@ impl fmt::Debug for Canaries {
 impl Canaries {
     /// Those of the run of this id.
     pub fn new(run: &str) -> Self {
-        let run = regex::escape(run);
-        let marks = format!(r"{MARK}[-/]{run}(?:[- ][\w ,-]{{0,48}}?)?[- ](\d{{{DIGITS}}})(?:\D|$)");
-        Self { marks: Regex::new(&marks).ok(), encoded: [0, 1, 2].map(encoded_at), state: Mutex::default() }
+        let mut state = State::default();
+        state.signs.insert(MARK, Sign::Mark);
+        for (before, encoded) in [0, 1, 2].map(encoded_at) {
+            state.signs.insert(&encoded, Sign::Encoded(before));
+        }
+        Self { run: run.to_owned(), state: Mutex::new(state) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -86,10 +142,11 @@ impl Canaries {
     /// A user has logged in.
     pub(super) fn user(&self, id: &str, email: Option<&str>) {
         let mut state = self.state();
-        let id: Arc<str> = id.into();
-        for name in [Some(&*id), email].into_iter().flatten() {
-            state.names.entry(name.to_owned()).or_insert_with(|| Arc::clone(&id));
+        let user: Arc<str> = id.into();
+        for name in [Some(id), email].into_iter().flatten() {
+            state.signs.insert(name, Sign::Name(Arc::clone(&user)));
         }
+        state.users.insert(user);
     }
 
     /// A connection, or an exchange over HTTP, is this user's.
@@ -101,7 +158,7 @@ impl Canaries {
     pub fn owner(&self, check: CheckId, connection: ConnectionId) -> Option<Arc<str>> {
         let state = self.state();
         let user = state.connections.get(&(check, connection))?;
-        state.names.contains_key(&**user).then(|| Arc::clone(user))
+        state.users.contains(user).then(|| Arc::clone(user))
     }
 
     /// All canaries in a text: as it stands, in the strings of its JSON, and in base64.
@@ -132,35 +189,57 @@ impl Canaries {
     }
 
     fn search(&self, text: &str, found: &mut BTreeSet<Canary>) {
-        self.search_plain(text, found);
-        for (before, needle) in &self.encoded {
-            for (place, _) in text.match_indices(needle.as_str()) {
-                if let Some(decoded) = place.checked_sub(*before).and_then(|start| decoded(text.get(start..)?)) {
-                    self.search_plain(&decoded, found);
-                }
-            }
+        let mut hidden = Vec::new();
+        let state = self.state();
+        self.search_once(&state, text, found, &mut hidden);
+        for hidden in std::mem::take(&mut hidden) {
+            self.search_once(&state, &hidden, found, &mut Vec::new());
         }
     }
 
-    fn search_plain(&self, text: &str, found: &mut BTreeSet<Canary>) {
-        let marks = self.marks.iter().flat_map(|marks| marks.captures_iter(text));
-        found.extend(marks.filter_map(|mark| Some(Canary::Mark(mark.get(1)?.as_str().parse().ok()?))));
-        let state = self.state();
-        let names = state.names.iter().filter(|(name, _)| name.len() >= LEAST && contains(text, name));
-        found.extend(names.map(|(_, user)| Canary::User(Arc::clone(user))));
+    /// Finds what stands in a text, and what base64 in it may hide.
+    fn search_once(&self, state: &State, text: &str, found: &mut BTreeSet<Canary>, hidden: &mut Vec<String>) {
+        state.signs.each_in(text, |place, sign, kind| match kind {
+            Sign::Mark => found.extend(text.get(place..).and_then(|text| self.mark(text)).map(Canary::Mark)),
+            Sign::Encoded(before) => {
+                let start = place.checked_sub(*before).and_then(|start| text.get(start..));
+                hidden.extend(start.and_then(decoded));
+            }
+            Sign::Name(user) if is_whole(text, place, sign) => {
+                found.insert(Canary::User(Arc::clone(user)));
+            }
+            Sign::Name(_) => {}
+        });
+    }
+
+    /// The number of the mark with which a text begins, if it is of this run and whole.
+    fn mark(&self, text: &str) -> Option<u32> {
+        let rest = text.strip_prefix(MARK)?.strip_prefix(['-', '/'])?.strip_prefix(self.run.as_str())?.as_bytes();
+        let is_digit = |place: usize| rest.get(place).is_some_and(u8::is_ascii_digit);
+        for (place, octet) in rest.iter().enumerate().take(LONGEST) {
+            let number = place + 1..place + 1 + DIGITS;
+            match octet {
+                b'-' | b' ' if number.clone().all(is_digit) && !is_digit(number.end) => {
+                    return std::str::from_utf8(rest.get(number)?).ok()?.parse().ok();
+                }
+                b'-' | b' ' => {}
+                b'_' | b',' if place > 0 => {}
+                other if place > 0 && other.is_ascii_alphanumeric() => {}
+                _ => return None,
+            }
+        }
+        None
     }
 }
 
-/// Whether `text` holds `name`, and not as a part of a longer one: addresses go on with more than letters.
-fn contains(text: &str, name: &str) -> bool {
+/// Whether the name that stands at `place` is not a part of a longer one: addresses go on with more than letters.
+fn is_whole(text: &str, place: usize, name: &str) -> bool {
     let is_address = name.contains('@');
     let joins = |character: char| character.is_alphanumeric() || is_address && "-._+%".contains(character);
-    text.match_indices(name).any(|(start, _)| {
-        let (before, after) = (&text[..start], &text[start + name.len()..]);
-        // A stop ends a sentence, or it goes on with the address.
-        let rest = after.trim_start_matches(|character: char| joins(character) && !character.is_alphanumeric());
-        !before.ends_with(joins) && !(rest.starts_with(char::is_alphanumeric))
-    })
+    let (Some(before), Some(after)) = (text.get(..place), text.get(place + name.len()..)) else { return false };
+    // A stop ends a sentence, or it goes on with the address.
+    let rest = after.trim_start_matches(|character: char| joins(character) && !character.is_alphanumeric());
+    !before.ends_with(joins) && !rest.starts_with(char::is_alphanumeric)
 }
 
 /// [`MARK`] in base64, `before` octets after the beginning of a group.
