@@ -20,7 +20,10 @@ impl Context {
     }
 
     /// When the token ends, by our clock.
-    async fn end_of(&self, token: &Token) -> Result<Instant, Stop> {
+    ///
+    /// # Errors
+    /// As [`Self::exp`]; inconclusive when the target's clock is not to be had.
+    pub async fn end_of(&self, token: &Token) -> Result<Instant, Stop> {
         let left = self.exp(token)? - self.target().clock(self.recorder()).await?;
         Ok(Instant::now() + Duration::from_secs_f64(left.max(0.0)))
     }

@@ -248,7 +248,12 @@ impl<'a> Line<'a> {
                     self.taken.notify_one();
                     match next {
                         Next::Message(entry) if self.loses(&entry) => continue,
-                        Next::Message(entry) => timeout(stuck, writer.message(&entry)).await,
+                        Next::Message(entry) => {
+                            let one_by_one = self.backend.hub().one_by_one();
+                            let _turn = if one_by_one { Some(self.backend.writing.lock().await) } else { None };
+                            timeout(stuck, writer.message(&entry)).await
+                        }
+                        Next::Close(close) if close.is_silent() => return Written::Dead,
                         Next::Close(close) => return Written::Close(close),
                         Next::Nothing => {
                             let due = [delayed.as_ref().map(|(_, due)| *due), given_up].into_iter().flatten();
