@@ -1,6 +1,7 @@
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::stream::{marker, middle_at_end, ready, staying, terminated};
+use super::stream::{marker, middle_at, short_lived, staying, terminated};
+
 use crate::check;
 use crate::check::{Check, Context, in_time};
 use crate::model::{Effect, Judgement, Need, Trigger};
@@ -16,16 +17,14 @@ async fn run(cx: &Context) -> Judgement {
 }
 
 async fn attempt(cx: &Context) -> Judgement {
-    let short = cx.short_login(Duration::ZERO).await?;
     let (login, mut witness) = staying(cx, "witness").await?;
-    let mut streaming = ready(cx, &short.access, "expiring").await?;
+    let (_, mut streaming, end) = short_lived(cx, "expiring").await?;
     cx.step("a stream that its token does not outlast");
-    middle_at_end(cx, &short.access).await?;
-    streaming.begin_before(cx, &short.access).await?;
-    let (end, over) = (cx.end_of(&short.access).await?, cx.gone_by(&short.access).await?);
+    middle_at(cx, end).await;
+    streaming.begin_before(cx, end).await?;
 
     cx.step("the session whose token ends");
-    let left = over.saturating_duration_since(Instant::now());
+    let left = (end + cx.waits().recheck()).saturating_duration_since(Instant::now());
     cx.thrown_out(&mut streaming.session.socket, left, &ErrorCode::TokenExpired).await?;
     let after = Instant::now().saturating_duration_since(end);
     cx.figure(format!("closed {} ms after the token's end", after.as_millis()));

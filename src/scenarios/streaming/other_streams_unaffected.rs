@@ -1,6 +1,6 @@
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::stream::{Streaming, events, middle_at_end, ready, staying, terminated};
+use super::stream::{Streaming, events, middle_at, ready, short_lived, staying, terminated};
 use crate::check;
 use crate::check::{Check, Context, in_time, said};
 use crate::model::{Effect, Finding, Judgement, Need, Stop, Trigger};
@@ -17,18 +17,16 @@ async fn run(cx: &Context) -> Judgement {
 }
 
 async fn attempt(cx: &Context) -> Judgement {
-    let short = cx.short_login(Duration::ZERO).await?;
     let neighbour = cx.second_login().await?;
     let (login, mut sibling) = staying(cx, "sibling").await?;
     let mut other = ready(cx, &neighbour.access, "neighbour").await?;
-    let mut ending = ready(cx, &short.access, "expiring").await?;
+    let (_, mut ending, end) = short_lived(cx, "expiring").await?;
     cx.step("three streams, and the token of one that ends");
-    middle_at_end(cx, &short.access).await?;
-    ending.begin_before(cx, &short.access).await?;
-    sibling.begin_before(cx, &short.access).await?;
-    other.begin_before(cx, &short.access).await?;
-    let over = cx.gone_by(&short.access).await?;
-    let left = over.saturating_duration_since(Instant::now());
+    middle_at(cx, end).await;
+    ending.begin_before(cx, end).await?;
+    sibling.begin_before(cx, end).await?;
+    other.begin_before(cx, end).await?;
+    let left = (end + cx.waits().recheck()).saturating_duration_since(Instant::now());
     cx.thrown_out(&mut ending.session.socket, left, &ErrorCode::TokenExpired).await?;
     terminated(cx, &ending.session.socket, &ending.run, &ErrorCode::TokenExpired)?;
 

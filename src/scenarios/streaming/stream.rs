@@ -39,17 +39,13 @@ impl Streaming {
         Ok(())
     }
 
-    /// Begins the long stream before `token` ends.
+    /// Begins the long stream before the token ends by which it will be judged.
     ///
     /// # Errors
     /// Inconclusive, blaming the harness, when we were too late; else as [`Self::begin`].
-    pub(super) async fn begin_before(&mut self, cx: &Context, token: &Token) -> Result<(), Stop> {
+    pub(super) async fn begin_before(&mut self, cx: &Context, end: Instant) -> Result<(), Stop> {
         let begun = self.begin(cx).await;
-        if Instant::now() < cx.end_of(token).await? {
-            return begun;
-        }
-        let what = "the short token expired before the stream had begun";
-        Err(Inconclusive::new(Blame::Harness, what).with(cx.evidence()).into())
+        in_life(cx, end, begun)
     }
 
     /// Begins the long stream and waits for its first content.
@@ -70,17 +66,30 @@ pub(super) fn lasts(profile: &Profile) -> Duration {
     }
 }
 
-/// Waits until a stream that begins then is in its middle when `token` ends.
-///
-/// # Errors
-/// As [`Context::end_of`].
-pub(super) async fn middle_at_end(cx: &Context, token: &Token) -> Result<(), Stop> {
-    let begin = cx.end_of(token).await?.checked_sub((lasts(cx.profile()) / 2).max(BEFORE_END));
-    if let Some(begin) = begin {
+/// A short-lived login of the first user with a session that is ready to stream, and when its token ends. What else
+/// a check needs it has made before: this one's time is short.
+pub(super) async fn short_lived(cx: &Context, what: &str) -> Result<(Login, Streaming, Instant), Stop> {
+    let login = cx.short_login(Duration::ZERO).await?;
+    let end = cx.end_of(&login.access).await?;
+    let streaming = ready(cx, &login.access, what).await.map_err(|stop| cx.control_failed("a thread is created", stop));
+    Ok((login, in_life(cx, end, streaming)?, end))
+}
+
+/// What was done with a token that had to live: where it does not any more, that says nothing.
+pub(super) fn in_life<T>(cx: &Context, end: Instant, done: Result<T, Stop>) -> Result<T, Stop> {
+    if Instant::now() < end {
+        return done;
+    }
+    let what = format!("the short token expired before this was done: {}", cx.doing());
+    Err(Inconclusive::new(Blame::Harness, what).with(cx.evidence()).into())
+}
+
+/// Waits until a stream that begins then is in its middle when its token ends.
+pub(super) async fn middle_at(cx: &Context, end: Instant) {
+    if let Some(begin) = end.checked_sub((lasts(cx.profile()) / 2).max(BEFORE_END)) {
         // Not a wait for something to happen: the token's end is this point in time.
         tokio::time::sleep_until(begin.into()).await;
     }
-    Ok(())
 }
 
 fn messages(socket: &Socket) -> impl Iterator<Item = &Message> {
