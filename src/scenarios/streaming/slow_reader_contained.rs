@@ -17,14 +17,19 @@ pub(super) static CHECK: Check = check!("streaming/slow-reader-contained", run)
 /// A peer that takes so little at a time is soon felt.
 const RECEIVE_BUFFER: u32 = 4 << 10;
 /// The history: fewer and larger messages than its size would need, since each of them counts against the limit.
-const MESSAGES: usize = 20;
-const OCTETS: usize = 48 << 10;
+const MESSAGES: usize = 18;
+const OCTETS: usize = 54 << 10;
 /// So much must be due to the peer that no buffer on the way holds it.
 const DUE: usize = 16 << 20;
 /// Pings of the other user that are sent together.
 const PINGS: usize = 5;
 /// Their median.
 const MEDIAN: Duration = Duration::from_secs(1);
+/// The other user is looked after so long, and as long as all that is due would take a peer that reads: by then
+/// the buffers on the way are full.
+const OBSERVED: Duration = Duration::from_millis(300);
+/// Between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(30);
 
 async fn run(cx: &Context) -> Judgement {
     let (login, neighbour) = (cx.login().await?, cx.second_login().await?);
@@ -33,20 +38,24 @@ async fn run(cx: &Context) -> Judgement {
     let alone = pings(cx, &mut other.socket).await;
     cx.holds(alone <= MEDIAN, Finding::Late, told(MEDIAN), || told(alone), || other.socket.evidence())
         .map_err(|stop| cx.control_failed("pings are answered", stop))?;
-    let thread = history(cx, &login).await?;
+    let (thread, one) = history(cx, &login).await?;
 
     cx.step("a peer asks for much and reads nothing");
     let mut slow = cx.open(cx.upgrade_with(&login.access).receive_buffer(RECEIVE_BUFFER)).await?;
     slow.socket.pause_reading();
     let asked = DUE.div_ceil(MESSAGES * OCTETS);
     for _ in 0..asked {
-        let request = Message::new(Kind::GetThreadHistory).with("thread_id", thread.as_str()).with("limit", 100);
-        slow.socket.send(&request).await;
+        slow.socket.send(&asking(&thread)).await;
     }
     cx.step("the other user's pings meanwhile");
-    let median = pings(cx, &mut other.socket).await;
-    cx.figure(format!("median of the other user's pings: {:.1} ms, before {:.1} ms", millis(median), millis(alone)));
-    cx.holds(median <= MEDIAN, Finding::Late, told(MEDIAN), || told(median), || other.socket.evidence())?;
+    let over = Instant::now() + OBSERVED.max(one * u32::try_from(asked).unwrap_or(u32::MAX));
+    let mut worst = Duration::ZERO;
+    while worst <= MEDIAN && Instant::now() < over {
+        worst = worst.max(pings(cx, &mut other.socket).await);
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    cx.figure(format!("median of the other user's pings: {:.1} ms, before {:.1} ms", millis(worst), millis(alone)));
+    cx.holds(worst <= MEDIAN, Finding::Late, told(MEDIAN), || told(worst), || other.socket.evidence())?;
 
     cx.step("what became of the peer that did not read");
     slow.socket.resume_reading();
@@ -71,19 +80,33 @@ async fn run(cx: &Context) -> Judgement {
     cx.conforms()
 }
 
-/// A thread with a history of almost a megabyte.
-async fn history(cx: &Context, login: &Login) -> Result<String, Stop> {
+/// A thread with a history of almost a megabyte, and how long a peer that reads waits for it.
+async fn history(cx: &Context, login: &Login) -> Result<(String, Duration), Stop> {
     cx.step("a thread with a long history");
     cx.silent_window(login).await;
     let mut session = cx.session(&login.access).await?;
     let thread = cx.thread(&mut session.socket, "long history").await?;
-    session.close().await;
     let body = json!({"content": "netra ".repeat(OCTETS / 6)});
     let post = || cx.call(Endpoint::PostMessage).path_param("id", &thread).json(&body).bearer(&login.access).send();
     for answer in try_join_all((0..MESSAGES).map(|_| post())).await? {
         cx.success(Endpoint::PostMessage, &answer).map_err(|stop| cx.control_failed("a message is posted", stop))?;
     }
-    Ok(thread)
+    cx.step("control: a peer that reads gets the whole history");
+    let began = Instant::now();
+    let answer = cx.ask(&mut session.socket, asking(&thread)).await;
+    let answer = answer.map_err(|stop| cx.control_failed("a history is answered", stop))?;
+    let one = began.elapsed();
+    let count = answer.field("messages").and_then(serde_json::Value::as_array).map_or(0, Vec::len);
+    session.close().await;
+    if count < MESSAGES {
+        let what = format!("the history came with {count} of {MESSAGES} messages: too little for a peer that does not read");
+        return Err(NotVerified::NotProvoked(what).into());
+    }
+    Ok((thread, one))
+}
+
+fn asking(thread: &str) -> Message {
+    Message::new(Kind::GetThreadHistory).with("thread_id", thread).with("limit", 100)
 }
 
 /// The median of several pings that are sent together; one that is not answered takes for ever.
