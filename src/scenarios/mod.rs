@@ -19,6 +19,7 @@ mod isolation;
 mod lifecycle;
 mod reconnection;
 mod recovery;
+mod streaming;
 mod threads;
 
 /// All checks, in the plan's order: the order of every table and report.
@@ -33,6 +34,7 @@ pub fn registry() -> Vec<&'static Check> {
         format::CHECKS,
         independence::CHECKS,
         threads::CHECKS,
+        streaming::CHECKS,
     ]
     .concat()
 }

@@ -58,6 +58,8 @@ pub(super) struct Hub {
     pub(super) poisoned: BTreeSet<String>,
     /// What the defects of isolation confuse.
     pub(super) mixed: Mixed,
+    /// Users of sockets that have ended and whose places a defect does not free.
+    pub(super) leaked: Vec<String>,
 }
 
 impl Hub {
@@ -69,6 +71,7 @@ impl Hub {
             opened: 0,
             poisoned: BTreeSet::new(),
             mixed: Mixed::default(),
+            leaked: Vec::new(),
         }
     }
 
@@ -81,7 +84,12 @@ impl Hub {
                 threads: super::seeded::threads_of(site, id),
                 sessions: BTreeMap::new(),
                 runs: HashMap::new(),
-                limiter: Limiter::new(settings.rate_messages, settings.rate_window, *site.permitted()),
+                limiter: Limiter::new(
+                    settings.rate_messages,
+                    settings.rate_window,
+                    *site.permitted(),
+                    site.policy().limits,
+                ),
                 breakers: HashMap::new(),
                 answered: HashMap::new(),
                 held: Vec::new(),
@@ -237,7 +245,12 @@ impl Hub {
 
     /// Whether peers that do not read are waited for, not closed.
     pub(super) fn patient(&self) -> bool {
-        self.permitted().back_pressure_only.on()
+        self.permitted().back_pressure_only.on() || self.one_by_one()
+    }
+
+    /// Whether a defect writes to one socket at a time.
+    pub(super) fn one_by_one(&self) -> bool {
+        self.site.policy().streams.slow_reader_blocks_all.on()
     }
 
     /// Whether so much waits for a socket that its peer must read before it may ask for more.
