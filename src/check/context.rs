@@ -26,7 +26,7 @@ pub struct Context {
     doing: Arc<Mutex<String>>,
     /// A window was not judged, since we were late ourselves.
     pub(super) delayed: Arc<AtomicBool>,
-    began: Instant,
+    pub(super) began: Instant,
 }
 
 impl Context {

@@ -20,7 +20,10 @@ impl Context {
     }
 
     /// When the token ends, by our clock.
-    async fn end_of(&self, token: &Token) -> Result<Instant, Stop> {
+    ///
+    /// # Errors
+    /// As [`Self::exp`]; inconclusive when the target's clock is not to be had.
+    pub async fn end_of(&self, token: &Token) -> Result<Instant, Stop> {
         let left = self.exp(token)? - self.target().clock(self.recorder()).await?;
         Ok(Instant::now() + Duration::from_secs_f64(left.max(0.0)))
     }
@@ -38,9 +41,20 @@ impl Context {
     /// # Errors
     /// Inconclusive, blaming the harness, when it did not; see [`in_time`].
     pub async fn still_before(&self, token: &Token) -> Result<(), Stop> {
-        if Instant::now() + MARGIN < self.end_of(token).await? {
+        let end = self.end_of(token).await?;
+        self.still_before_end(end)
+    }
+
+    /// The same for an end that is known by our clock.
+    ///
+    /// # Errors
+    /// As [`Self::still_before`].
+    pub fn still_before_end(&self, end: Instant) -> Result<(), Stop> {
+        if Instant::now() + MARGIN < end {
             return Ok(());
         }
+        // Where we were late ourselves the engine gives it another attempt.
+        self.punctual(self.began, MARGIN)?;
         let what = format!("the short token was about to expire before this was done: {}", self.doing());
         Err(Inconclusive::new(Blame::Harness, what).with(self.evidence()).into())
     }

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::{Context, Recording, Seen};
-use crate::model::{Finding, Stop};
+use crate::model::{Finding, Stop, Trigger};
+use crate::profile::TriggerSpec;
 use crate::target::{Login, Socket};
 use crate::wire::{Endpoint, Kind, Message};
 
@@ -110,6 +111,25 @@ impl Context {
         let run = self.starts(socket, request).await?;
         self.run_completes(socket, &run).await?;
         Ok(run)
+    }
+
+    /// The prompt of the shortest run that the profile promises to last, where it promises any.
+    pub fn lasting_prompt(&self) -> &str {
+        let promised = [Trigger::LongStream, Trigger::SteadyRun, Trigger::ToolUse].into_iter().filter_map(|trigger| {
+            match self.profile().triggers.get(&trigger)? {
+                TriggerSpec::Prompt { content, min_duration: Some(lasts), .. } => Some((*lasts, content.as_str())),
+                _ => None,
+            }
+        });
+        promised.min().map_or(PLAIN_PROMPT, |(_, content)| content)
+    }
+
+    /// Waits until `login`'s user has said nothing of ours that counts against the limit for a whole window.
+    pub async fn silent_window(&self, login: &Login) {
+        let window = Duration::from_secs_f64(self.config().rate_limit.window_s);
+        let over = self.target().last_counted(&login.access) + window;
+        // Not a wait for something to happen: the limit's window passes then.
+        tokio::time::sleep_until(over.into()).await;
     }
 
     /// Waits for the first content of a run that is the means to an end.

@@ -112,7 +112,8 @@ impl HttpError {
             };
             headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
-        if let Some(after) = self.retry_after {
+        let silent = self.status == StatusCode::TOO_MANY_REQUESTS && site.policy().limits.no_retry_after.on();
+        if let Some(after) = self.retry_after.filter(|_| !silent) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_millis().div_ceil(1000) as u64));
         }
         response

@@ -405,6 +405,36 @@ policy! {
         admits_all = "breaker-admits-all": "Admits every run while it is half open.",
         global = "breaker-global": "Counts the failures of all users together.",
     }
+    /// How streams end, and what ends them.
+    streams: StreamPolicy {
+        stream_stalls = "stream-stalls": "Says nothing more after a run's second partial_result.",
+        last_delta_incomplete = "last-delta-incomplete": "Does not mark the last partial_result as the last.",
+        stream_before_auth = "stream-before-auth": "Sends what runs on a thread to a peer that asks for it before it refuses it.",
+        no_recheck = "no-recheck": "Does not ask again about the credentials of open sockets.",
+        content_after_revoke = "content-after-revoke": "Sends a partial_result after stream_terminated.",
+        expiry_ignored = "expiry-ignored": "Lets sockets and streams go on past their token's expiry.",
+        expiry_abrupt = "expiry-abrupt": "Drops the connection at expiry without a word.",
+        partial_lost_on_expiry = "partial-lost-on-expiry": "Stores nothing of a run that expiry ends.",
+        refresh_ignored_by_stream = "refresh-ignored-by-stream": "Ends streams with the token that began them, whatever came since.",
+        expiry_kills_all = "expiry-kills-all": "Ends the runs of all users when one token expires.",
+        expiry_kills_siblings = "expiry-kills-siblings": "Ends the runs of all sessions of the user when one token expires.",
+        slow_reader_blocks_all = "slow-reader-blocks-all": "Writes to one socket at a time, and waits for its peer however long it does not read.",
+        slow_first_event = "slow-first-event": "Takes 5 s to the first partial_result.",
+    }
+    /// How much users may send.
+    limits: LimitPolicy {
+        limit_never_fires = "limit-never-fires": "Lets every message pass.",
+        limit_too_early = "limit-too-early": "Refuses messages from half of the limit on.",
+        throttle_closes = "throttle-closes": "Closes the connection on which the limit is passed.",
+        throttle_kills_stream = "throttle-kills-stream": "Stops the user's runs when the limit is passed.",
+        retry_after_lies = "retry-after-lies": "Tells a tenth of the time after which a message would pass.",
+        never_recovers = "never-recovers": "Lets no message pass any more once the limit was passed.",
+        limit_global = "limit-global": "Counts the messages of all users together.",
+        limit_per_socket = "limit-per-socket": "Counts the messages of each socket by themselves.",
+        no_retry_after = "429-without-retry-after": "Sends 429 without Retry-After.",
+        no_socket_limit = "no-socket-limit": "Lets every socket of a user in.",
+        slot_leaks = "slot-leaks": "Does not free the places of sockets that have ended.",
+    }
     /// How the services answer HTTP.
     http: HttpPolicy {
         frontend_ignores_event = "frontend-ignores-event": "The frontend's script does not handle service_recovered.",

@@ -18,6 +18,7 @@ mod independence;
 mod lifecycle;
 mod reconnection;
 mod recovery;
+mod streaming;
 
 /// All checks, in the plan's order: the order of every table and report.
 pub fn registry() -> Vec<&'static Check> {
@@ -29,6 +30,7 @@ pub fn registry() -> Vec<&'static Check> {
         recovery::CHECKS,
         format::CHECKS,
         independence::CHECKS,
+        streaming::CHECKS,
     ]
     .concat()
 }

@@ -67,8 +67,12 @@ impl Speaker {
     /// Waits for the turn of a text of ours that counts against the user's limit.
     pub(super) async fn turn(&self, line: &Line, contract: &Contract, text: &str, of_burst: bool) {
         let manners = line.recorder().manners();
-        let (Some(owner), false) = (&self.owner, manners.expects_throttling()) else { return };
+        let Some(owner) = &self.owner else { return };
         if !contract.read_client(text).is_ok_and(|message| message.kind.is_counted()) {
+            return;
+        }
+        self.pace.is_counted(&owner.user);
+        if manners.expects_throttling() {
             return;
         }
         if of_burst {
@@ -77,6 +81,7 @@ impl Speaker {
         let _wait = manners.wait();
         // Afterwards it is sent all the same: the target says what it thinks of it.
         let _ = tokio::time::timeout(LONGEST_WINDOW * 2, self.pace.message(&owner.user)).await;
+        self.pace.is_counted(&owner.user);
     }
 
     /// Waits until `count` messages can follow at once.
@@ -113,6 +118,13 @@ impl Target {
         let sub = Parts::of(&text).and_then(|parts| Some(parts.claims.get("sub")?.as_str()?.to_owned()));
         let user = sub.or_else(|| self.ledger.user_of(&text))?;
         Some(Owner { user, token: Token::new(&self.redactor, SecretKind::AccessToken, text) })
+    }
+
+    /// When the user of `token` last sent something that counts against its limit; where it never did, when we began.
+    pub fn last_counted(&self, token: &Token) -> std::time::Instant {
+        let headers = [("Authorization".to_owned(), format!("Bearer {}", token.expose()))];
+        let owner = self.owner(&headers);
+        self.pace.last_counted(owner.as_ref().map(|owner| owner.user.as_str())).into_std()
     }
 
     /// For a socket that `headers` ask for at `url`.
@@ -181,6 +193,7 @@ impl Target {
         if self.is_known(url) {
             self.fuses.pass(origin, self.probe(origin)).await?;
         }
+        message_of.into_iter().for_each(|user| self.pace.is_counted(user));
         if manners.expects_throttling() {
             return Ok(Place::default());
         }

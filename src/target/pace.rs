@@ -23,6 +23,9 @@ pub struct Pace {
     requests: Option<(Duration, Mutex<Instant>)>,
     connections: Option<Arc<Semaphore>>,
     users: Option<Users>,
+    /// When each user last sent something that counts against its limit, whoever paced it; and since when we know.
+    counted: Mutex<HashMap<String, Instant>>,
+    since: Instant,
 }
 
 /// What is counted for each user.
@@ -62,7 +65,21 @@ impl Pace {
             connections: (pace.connections > 0).then(|| Arc::new(Semaphore::new(pace.connections))),
             users: (pace.sockets_per_user > 0)
                 .then(|| Users { sockets: pace.sockets_per_user, known: Mutex::default() }),
+            counted: Mutex::default(),
+            since: Instant::now(),
         }
+    }
+
+    /// Something of `user` that counts against its limit is about to be sent.
+    pub fn is_counted(&self, user: &str) {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.insert(user.to_owned(), Instant::now());
+    }
+
+    /// When `user` last sent such a thing; where it never did, since when we know.
+    pub fn last_counted(&self, user: Option<&str>) -> Instant {
+        let counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        user.and_then(|user| counted.get(user)).copied().unwrap_or(self.since)
     }
 
     /// Keeps to half of what the target permits from now on.

@@ -1,6 +1,6 @@
 //! The transcript: what was said on every connection of a run, redacted as it is recorded.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -24,6 +24,8 @@ pub struct Transcript {
     start: Instant,
     redactor: Arc<Redactor>,
     observers: RwLock<Vec<Observer>>,
+    /// How many connections each check has had.
+    connections: Mutex<HashMap<CheckId, Arc<AtomicU32>>>,
 }
 
 impl fmt::Debug for Transcript {
@@ -35,7 +37,13 @@ impl fmt::Debug for Transcript {
 impl Transcript {
     /// An empty transcript of the run of this id; its clock starts now.
     pub fn new(run: impl Into<String>, redactor: Arc<Redactor>) -> Arc<Self> {
-        Arc::new(Self { run: run.into(), start: Instant::now(), redactor, observers: RwLock::default() })
+        Arc::new(Self {
+            run: run.into(),
+            start: Instant::now(),
+            redactor,
+            observers: RwLock::default(),
+            connections: Mutex::default(),
+        })
     }
 
     /// Id of the run.
@@ -63,10 +71,17 @@ impl Transcript {
         Recorder(Arc::new(Inner {
             transcript: Arc::clone(self),
             check,
-            connections: AtomicU32::new(0),
+            connections: self.connections_of(check),
             manners: Manners::default(),
             kept: Mutex::default(),
         }))
+    }
+
+    /// The count of a check's connections. It goes on in a further attempt: who reads the whole run must not take a
+    /// new connection for one that has ended.
+    fn connections_of(&self, check: CheckId) -> Arc<AtomicU32> {
+        let mut counts = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(counts.entry(check).or_default())
     }
 }
 
@@ -118,7 +133,7 @@ fn octets(entry: &Entry) -> usize {
 struct Inner {
     transcript: Arc<Transcript>,
     check: CheckId,
-    connections: AtomicU32,
+    connections: Arc<AtomicU32>,
     manners: Manners,
     kept: Mutex<Kept>,
 }
@@ -274,5 +289,23 @@ impl Line {
             Record::Note(text) => Record::Note(redact(text)),
         };
         self.0.recorder.push(self.0.connection, direction, self.0.broken.load(Ordering::Relaxed), record);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_further_attempt_does_not_use_the_numbers_of_connections_again() {
+        let transcript = Transcript::new("run", Arc::new(Redactor::new()));
+        let check = CheckId::new("handshake/a");
+        let numbers = |check| {
+            let recorder = transcript.recorder(check);
+            [recorder.line(), recorder.line()].map(|line| line.connection().0)
+        };
+        assert_eq!(numbers(check), [1, 2]);
+        assert_eq!(numbers(check), [3, 4]);
+        assert_eq!(numbers(CheckId::new("handshake/b")), [1, 2]);
     }
 }

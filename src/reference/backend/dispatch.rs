@@ -14,7 +14,7 @@ use super::refusal::Refusal;
 use super::runs::{Ending, Status};
 use super::session::{Close, Entry, Point, Unrestorable};
 use super::watch::until;
-use super::{Backend, agents, content, misfail, misrun};
+use super::{Backend, agents, content, misfail, misrun, misstream};
 use crate::reference::notes;
 use crate::wire::{ErrorCode, Kind, Message};
 
@@ -71,6 +71,9 @@ pub(super) async fn hear(backend: &Arc<Backend>, socket: u64, text: &str) {
             hub.session_of(socket).map(|(user, session)| (user.to_owned(), session.id.clone()))
         {
             hub.refuse(&user, &session, asked, &refusal);
+            if refusal.code == ErrorCode::RateLimitExceeded {
+                misstream::throttled(&mut hub, &user, socket);
+            }
         }
     }
 }
@@ -159,7 +162,7 @@ impl Request<'_> {
             Refusal::new(ErrorCode::CircuitOpen, "This agent is paused after failures. Please try again later.")
                 .retry_after(after)
         })?;
-        hub.count(user)?;
+        hub.count(user, Some(&self.session))?;
         let thread = match thread {
             Some(thread) => thread,
             None => {
@@ -178,6 +181,7 @@ impl Request<'_> {
         let steps = plan(directives, agent, self.backend.site.conduct.seed, *hub.permitted());
         let steps = misrun::misplanned(self.backend.site.policy().runs, steps);
         let steps = misfail::misplanned(self.backend.site.policy().failures, steps);
+        let steps = misstream::misplanned(self.backend.site.policy().streams, steps);
         let created = hub.store_message(user, &thread, text, json!({})).with("run_id", run.as_str());
         hub.remember(user, kind, self.asked(), &created);
         self.announce(hub, created);
@@ -200,7 +204,7 @@ impl Request<'_> {
             return Ok(());
         }
         content::title(self.message.text("title"), self.backend.site.policy())?;
-        hub.count(&self.user)?;
+        hub.count(&self.user, Some(&self.session))?;
         let (id, created) = hub.create_thread(&self.user, self.message.text("title"), json!({}))?;
         self.set_current(hub, &id);
         hub.remember(&self.user, &Kind::CreateThread, self.asked(), &created);
@@ -217,7 +221,7 @@ impl Request<'_> {
     fn switch_thread(&self, hub: &mut Hub) -> Result<(), Refusal> {
         let id = self.text("thread_id")?;
         hub.thread(&self.user, id)?;
-        hub.count(&self.user)?;
+        hub.count(&self.user, Some(&self.session))?;
         self.set_current(hub, id);
         self.answer(hub, Message::new(Kind::ThreadSwitched).with("thread_id", id));
         let loaded = hub.thread_loaded(&self.user, id)?;
@@ -230,7 +234,7 @@ impl Request<'_> {
         let (id, title) = (self.text("thread_id")?, self.text("title")?);
         hub.thread(&self.user, id)?;
         content::title(Some(title), self.backend.site.policy())?;
-        hub.count(&self.user)?;
+        hub.count(&self.user, Some(&self.session))?;
         let renamed = hub.rename_thread(&self.user, id, title)?;
         self.announce(hub, renamed);
         Ok(())
@@ -240,7 +244,7 @@ impl Request<'_> {
         self.check_write()?;
         let id = self.text("thread_id")?;
         hub.thread(&self.user, id)?;
-        hub.count(&self.user)?;
+        hub.count(&self.user, Some(&self.session))?;
         let deleted = hub.delete_thread(&self.user, id)?;
         self.announce(hub, deleted);
         Ok(())
@@ -248,7 +252,7 @@ impl Request<'_> {
 
     fn list_threads(&self, hub: &mut Hub) -> Result<(), Refusal> {
         let (limit, offset) = (self.number("limit", 20, 1..=100)?, self.number("offset", 0, 0..=usize::MAX)?);
-        hub.count(&self.user)?;
+        hub.count(&self.user, Some(&self.session))?;
         let threads = hub.thread_list(&self.user, limit, offset);
         self.answer(hub, Message::new(Kind::ThreadList).with("threads", threads));
         Ok(())
@@ -259,7 +263,7 @@ impl Request<'_> {
         let limit = self.number("limit", 50, 1..=100)?;
         let page = hub.thread(&self.user, id)?.last(limit, self.message.text("before"));
         let page = page.ok_or_else(|| Refusal::field("before", "There is no such message in this thread."))?;
-        hub.count(&self.user)?;
+        hub.count(&self.user, Some(&self.session))?;
         let history = Message::new(Kind::ThreadHistory)
             .with("thread_id", id)
             .with("messages", page.json(clock))
@@ -293,6 +297,7 @@ impl Request<'_> {
             session.credential = credential;
             session.changed.notify_one();
         }
+        misstream::refreshed(self.backend, &self.user, &self.session, self.credential.expires_at);
         self.answer(&mut hub, Message::new(Kind::TokenRefreshed).with("expires_at", told));
         if policy.refresh_restarts_stream.on() {
             hub.restart_runs(&self.user, &self.session);

@@ -55,11 +55,20 @@ pub(super) struct Hub {
     pub(super) opened: u64,
     /// Threads on which a defect lets every request fail.
     pub(super) poisoned: BTreeSet<String>,
+    /// Users of sockets that have ended and whose places a defect does not free.
+    pub(super) leaked: Vec<String>,
 }
 
 impl Hub {
     pub(super) fn new(site: Arc<Site>) -> Self {
-        Self { site, users: BTreeMap::new(), sockets: BTreeMap::new(), opened: 0, poisoned: BTreeSet::new() }
+        Self {
+            site,
+            users: BTreeMap::new(),
+            sockets: BTreeMap::new(),
+            opened: 0,
+            poisoned: BTreeSet::new(),
+            leaked: Vec::new(),
+        }
     }
 
     /// The user of this id, seeded when it is met for the first time.
@@ -71,7 +80,12 @@ impl Hub {
                 threads: super::seeded::threads_of(site, id),
                 sessions: BTreeMap::new(),
                 runs: HashMap::new(),
-                limiter: Limiter::new(settings.rate_messages, settings.rate_window, *site.permitted()),
+                limiter: Limiter::new(
+                    settings.rate_messages,
+                    settings.rate_window,
+                    *site.permitted(),
+                    site.policy().limits,
+                ),
                 breakers: HashMap::new(),
                 answered: HashMap::new(),
                 held: Vec::new(),
@@ -221,7 +235,12 @@ impl Hub {
 
     /// Whether peers that do not read are waited for, not closed.
     pub(super) fn patient(&self) -> bool {
-        self.permitted().back_pressure_only.on()
+        self.permitted().back_pressure_only.on() || self.one_by_one()
+    }
+
+    /// Whether a defect writes to one socket at a time.
+    pub(super) fn one_by_one(&self) -> bool {
+        self.site.policy().streams.slow_reader_blocks_all.on()
     }
 
     /// Whether so much waits for a socket that its peer must read before it may ask for more.

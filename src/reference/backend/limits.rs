@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::reference::policy::Permitted;
+use crate::reference::policy::{LimitPolicy, Permitted};
 
 /// Added to retry times by the variation that tells generous ones.
 const GENEROUS: Duration = Duration::from_millis(900);
@@ -17,6 +17,9 @@ pub(super) struct Limiter {
     window: Duration,
     generous: bool,
     form: Form,
+    policy: LimitPolicy,
+    /// A defect lets nothing pass any more.
+    stuck: bool,
 }
 
 #[derive(Debug)]
@@ -30,7 +33,8 @@ enum Form {
 }
 
 impl Limiter {
-    pub(super) fn new(messages: usize, window: Duration, permitted: Permitted) -> Self {
+    pub(super) fn new(messages: usize, window: Duration, permitted: Permitted, policy: LimitPolicy) -> Self {
+        let messages = if policy.limit_too_early.on() { messages / 2 } else { messages };
         let form = if permitted.token_bucket.on() {
             Form::Bucket { tokens: messages as f64, at: None }
         } else if permitted.window_from_first.on() {
@@ -38,7 +42,7 @@ impl Limiter {
         } else {
             Form::Sliding(VecDeque::new())
         };
-        Self { messages, window, generous: permitted.generous_retry.on(), form }
+        Self { messages, window, generous: permitted.generous_retry.on(), form, policy, stuck: false }
     }
 
     /// Counts one message.
@@ -46,6 +50,9 @@ impl Limiter {
     /// # Errors
     /// The time after which one would pass, when this one is over the limit.
     pub(super) fn take(&mut self, now: Instant) -> Result<(), Duration> {
+        if self.stuck {
+            return Err(self.window);
+        }
         let wait = match &mut self.form {
             Form::Sliding(times) => {
                 while times.front().is_some_and(|first| now - *first >= self.window) {
@@ -84,6 +91,8 @@ impl Limiter {
                 start + self.window - now
             }
         };
+        self.stuck = self.policy.never_recovers.on();
+        let wait = if self.policy.retry_after_lies.on() { wait / 10 } else { wait };
         // Told in whole milliseconds, which must not fall short of the true time.
         let wait = Duration::from_millis(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1));
         Err(if self.generous { wait + GENEROUS } else { wait })
@@ -100,7 +109,7 @@ mod tests {
     fn limiter(variation: Option<&str>) -> Limiter {
         let mut policy = Policy::default();
         assert!(variation.is_none_or(|id| policy.switch_on(id)));
-        Limiter::new(4, WINDOW, policy.permitted)
+        Limiter::new(4, WINDOW, policy.permitted, policy.limits)
     }
 
     #[test]

@@ -225,7 +225,10 @@ impl<'a> Line<'a> {
                 None
             };
             let written = match octets {
-                Some(octets) => timeout(stuck, writer.write(&octets)).await,
+                Some(octets) => {
+                    let _turn = self.turn().await;
+                    timeout(stuck, writer.write(&octets)).await
+                }
                 None => {
                     let next = match delayed.take() {
                         Some((entry, due)) if Instant::now() >= due => Next::Message(entry),
@@ -248,7 +251,11 @@ impl<'a> Line<'a> {
                     self.taken.notify_one();
                     match next {
                         Next::Message(entry) if self.loses(&entry) => continue,
-                        Next::Message(entry) => timeout(stuck, writer.message(&entry)).await,
+                        Next::Message(entry) => {
+                            let _turn = self.turn().await;
+                            timeout(stuck, writer.message(&entry)).await
+                        }
+                        Next::Close(close) if close.is_silent() => return Written::Dead,
                         Next::Close(close) => return Written::Close(close),
                         Next::Nothing => {
                             let due = [delayed.as_ref().map(|(_, due)| *due), given_up].into_iter().flatten();
@@ -265,6 +272,12 @@ impl<'a> Line<'a> {
                 return Written::Dead;
             }
         }
+    }
+
+    /// Where a defect writes to one socket at a time: the turn of this one.
+    async fn turn(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        let one_by_one = self.backend.hub().one_by_one();
+        if one_by_one { Some(self.backend.writing.lock().await) } else { None }
     }
 
     /// Whether a defect keeps this message from a peer that is slow to answer a ping.

@@ -14,6 +14,7 @@ mod limits;
 mod line;
 mod misfail;
 mod misrun;
+mod misstream;
 mod outbound;
 mod prompt;
 mod refusal;
@@ -42,6 +43,8 @@ struct Backend {
     site: Arc<Site>,
     auth: AuthClient,
     hub: Mutex<Hub>,
+    /// Held while a socket is written to, where a defect writes to one at a time.
+    writing: tokio::sync::Mutex<()>,
 }
 
 impl Backend {
@@ -61,6 +64,7 @@ pub(super) fn router(site: &Arc<Site>) -> Result<Router, ServeError> {
         site: site.clone(),
         auth: AuthClient::new(site.clone(), url)?,
         hub: Mutex::new(Hub::new(site.clone())),
+        writing: tokio::sync::Mutex::default(),
     });
     site.spawn(oauth_news::follow(site.clone(), {
         let backend = backend.clone();

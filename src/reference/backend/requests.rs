@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::content;
 use super::hub::{Hub, To};
+use super::misstream;
 use super::refusal::Refusal;
 use super::runs::Ending;
 use super::threads::Thread;
@@ -13,9 +14,15 @@ use crate::reference::auth::OauthCompletion;
 use crate::wire::{ErrorCode, Kind, Message};
 
 impl Hub {
-    /// Counts one request against the user's rate limit.
-    pub(super) fn count(&mut self, user: &str) -> Result<(), Refusal> {
-        self.user(user).limiter.take(Instant::now()).map_err(|after| {
+    /// Counts one request against the user's rate limit; `session` is that of the socket it came on, if it did.
+    pub(super) fn count(&mut self, user: &str, session: Option<&str>) -> Result<(), Refusal> {
+        let policy = self.site.policy().limits;
+        if policy.limit_never_fires.on() {
+            return Ok(());
+        }
+        let everybody = policy.limit_global.on().then_some("everybody");
+        let session = session.filter(|_| policy.limit_per_socket.on());
+        self.user(everybody.or(session).unwrap_or(user)).limiter.take(Instant::now()).map_err(|after| {
             let message = "You have sent too many messages. Please wait a moment.";
             Refusal::new(ErrorCode::RateLimitExceeded, message).retry_after(after)
         })
@@ -113,6 +120,9 @@ impl Hub {
 
     /// Ends what a session's credential carried: its runs, and its socket.
     pub(super) fn end_credential(&mut self, user: &str, session: &str, code: &ErrorCode) {
+        if misstream::expires(self, user, session, code) {
+            return;
+        }
         self.end_runs(user, &Ending::Terminated(code.clone()), |run| run.session == session);
         let refusal = match code {
             ErrorCode::TokenExpired => Refusal::new(code.clone(), "Your login has expired. Please refresh it."),

@@ -165,7 +165,7 @@ async fn list_threads(State(backend): Shared, headers: HeaderMap, RawQuery(query
     let user = backend.caller(&headers).await?.user_id;
     let (limit, offset) = window(query.as_deref(), 20)?;
     let mut hub = backend.hub();
-    hub.count(&user)?;
+    hub.count(&user, None)?;
     let threads = hub.thread_list(&user, limit, offset);
     Ok(backend.ok(Endpoint::ListThreads, &threads))
 }
@@ -176,7 +176,7 @@ async fn create_thread(State(backend): Shared, headers: HeaderMap, body: Bytes) 
     let (title, metadata) = (optional_text(&body, "title")?, optional_object(&body, "metadata")?);
     content::title(title, backend.site.policy())?;
     let mut hub = backend.hub();
-    hub.count(&user)?;
+    hub.count(&user, None)?;
     let (id, created) = hub.create_thread(&user, title, metadata.unwrap_or_else(|| json!({})))?;
     hub.send(&user, To::All, created);
     let thread = hub.thread(&user, &id)?.json(backend.site.clock);
@@ -196,7 +196,7 @@ async fn update_thread(State(backend): Shared, headers: HeaderMap, Path(id): Pat
     let (title, metadata) = (optional_text(&body, "title")?, optional_object(&body, "metadata")?);
     content::title(title, backend.site.policy())?;
     let mut hub = backend.hub();
-    hub.count(&user)?;
+    hub.count(&user, None)?;
     if let Some(title) = title {
         let renamed = hub.rename_thread(&user, &id, title)?;
         hub.send(&user, To::All, renamed);
@@ -212,7 +212,7 @@ async fn delete_thread(State(backend): Shared, headers: HeaderMap, Path(id): Pat
     let user = backend.writer(&headers).await?.user_id;
     let mut hub = backend.hub();
     hub.thread(&user, &id)?;
-    hub.count(&user)?;
+    hub.count(&user, None)?;
     let deleted = hub.delete_thread(&user, &id)?;
     hub.send(&user, To::All, deleted);
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -228,7 +228,7 @@ async fn list_messages(
     let mut hub = backend.hub();
     hub.thread(&user, &id)?;
     let (limit, offset) = window(query.as_deref(), 50)?;
-    hub.count(&user)?;
+    hub.count(&user, None)?;
     let thread = hub.thread(&user, &id)?;
     let body = json!({
         "messages": thread.slice(limit, offset).json(backend.site.clock), "thread_id": id, "total": thread.count(),
@@ -247,7 +247,7 @@ async fn post_message(State(backend): Shared, headers: HeaderMap, Path(id): Path
     let metadata = optional_object(&body, "metadata")?.unwrap_or_else(|| json!({}));
     let mut hub = backend.hub();
     hub.thread(&user, &id)?;
-    hub.count(&user)?;
+    hub.count(&user, None)?;
     let created = hub.store_message(&user, &id, text, metadata);
     hub.send(&user, To::All, created.clone());
     Ok(backend.created(Endpoint::PostMessage, &Value::Object(created.payload)))

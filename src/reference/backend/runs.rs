@@ -56,7 +56,7 @@ pub(super) struct Run {
     open: Vec<(&'static str, Instant)>,
     tool_since: Option<Instant>,
     /// All deltas so far.
-    said: String,
+    pub(super) said: String,
     /// How many of them there were.
     pub(super) deltas: usize,
     /// One that is sent after the next.
@@ -231,7 +231,7 @@ impl Hub {
 
     /// Ends a run before it completes; `asked` is the message that its first event answers.
     pub(super) fn end_run(&mut self, user: &str, id: &str, ending: &Ending, asked: Option<&str>) {
-        let failures = self.site.policy().failures;
+        let (failures, streams) = (self.site.policy().failures, self.site.policy().streams);
         let Some(run) = self.users.get_mut(user).and_then(|user| user.runs.get_mut(id)) else { return };
         run.status = match ending {
             Ending::Stopped(_) => Status::Stopped,
@@ -252,6 +252,7 @@ impl Hub {
         };
         match ending {
             Ending::Failed(..) if failures.partial_lost_on_failure.on() => {}
+            Ending::Terminated(ErrorCode::TokenExpired) if streams.partial_lost_on_expiry.on() => {}
             _ => self.store_answer(user, id),
         }
         let mut opened = None;
@@ -287,7 +288,12 @@ impl Hub {
             (_, Some(_)) => self.answer(user, To::All, asked, terminal),
             (_, None) => self.send(user, To::All, terminal),
         }
-        if matches!(ending, Ending::Stopped(_)) && self.site.policy().runs.content_after_stop.on() {
+        let goes_on = match ending {
+            Ending::Stopped(_) => self.site.policy().runs.content_after_stop.on(),
+            Ending::Terminated(_) => streams.content_after_revoke.on(),
+            Ending::Failed(..) => false,
+        };
+        if goes_on {
             let late = json!({"content": "one more thing", "is_complete": false});
             self.send(user, To::All, about(id, &thread, Some(lead), Kind::PartialResult, late));
         }

@@ -126,6 +126,16 @@ impl Close {
         Self { code, reason: reason.into(), at_once: false }
     }
 
+    /// The end of TCP alone, before everything that has not been written yet.
+    pub(super) const fn silent() -> Self {
+        Self { code: 0, reason: String::new(), at_once: true }
+    }
+
+    /// Whether it is the end of TCP alone.
+    pub(super) const fn is_silent(&self) -> bool {
+        self.code == 0
+    }
+
     /// Before everything that has not been written yet.
     pub(super) fn at_once(code: u16, reason: impl Into<String>) -> Self {
         Self { code, reason: reason.into(), at_once: true }
@@ -241,7 +251,8 @@ impl Hub {
 
     /// Open sockets of a user.
     pub(super) fn count_sockets(&self, user: &str) -> usize {
-        self.sockets.values().filter(|socket| socket.user == user).count()
+        let leaked = self.leaked.iter().filter(|leaked| *leaked == user).count();
+        self.sockets.values().filter(|socket| socket.user == user).count() + leaked
     }
 
     /// The session that a socket has joined, and its user.
@@ -294,6 +305,9 @@ impl Hub {
     /// A socket has ended: its session goes on without it.
     pub(super) fn detach(&mut self, number: u64) {
         let Some(socket) = self.sockets.remove(&number) else { return };
+        if self.site.policy().limits.slot_leaks.on() {
+            self.leaked.push(socket.user.clone());
+        }
         let session = self.session_mut(&socket.user, &socket.session);
         if let Some(session) = session.filter(|session| session.socket == Some(number)) {
             session.lose_socket();

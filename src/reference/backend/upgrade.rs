@@ -19,7 +19,7 @@ use super::refusal::Refusal;
 use super::requests::close_code;
 use super::session::Entry;
 use super::socket::{self, Parting, Writer};
-use super::{Backend, watch};
+use super::{Backend, misstream, watch};
 use crate::reference::http_error::HttpError;
 use crate::reference::listen::Connection;
 use crate::wire::{ErrorCode, Kind, Message};
@@ -168,7 +168,8 @@ fn returning(backend: &Backend, token: &str) -> Option<Identity> {
 /// Opens a socket for a user who may have another one.
 fn open(backend: &Backend, identity: Identity) -> Result<u64, ErrorCode> {
     let mut hub = backend.hub();
-    if hub.count_sockets(&identity.user_id) >= backend.site.conduct.settings.max_sockets_per_user {
+    let is_full = hub.count_sockets(&identity.user_id) >= backend.site.conduct.settings.max_sockets_per_user;
+    if is_full && !backend.site.policy().limits.no_socket_limit.on() {
         return Err(ErrorCode::TooManyConnections);
     }
     Ok(hub.open(identity, !backend.site.policy().handshake.no_welcome.on()))
@@ -189,6 +190,7 @@ fn refuses_after_upgrade(backend: &Backend, code: &ErrorCode) -> bool {
         policy.token_in_close_reason,
         policy.silent_refusal,
         policy.close_1011_on_auth,
+        backend.site.policy().streams.stream_before_auth,
     ]
     .iter()
     .any(|defect| defect.on())
@@ -298,6 +300,11 @@ async fn refuse<S>(
         && let Ok(Ok(Incoming::Text(_))) = timeout(FIRST_WORDS, reader.next()).await
     {
         messages.push(Message::new(Kind::Pong));
+    }
+    if site.policy().streams.stream_before_auth.on()
+        && let Ok(Ok(Incoming::Text(text))) = timeout(FIRST_WORDS, reader.next()).await
+    {
+        messages.extend(misstream::overheard(&backend.hub(), &text));
     }
     if !policy.silent_refusal.on() {
         let refusal = Refusal::new(code.clone(), "This connection is not accepted. Please log in and try again.");

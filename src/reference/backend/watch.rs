@@ -32,7 +32,9 @@ pub(super) fn watch(backend: &Arc<Backend>, user: String, session: String) {
 
 async fn guard(backend: &Backend, user: &str, session: &str) {
     let conduct = &backend.site.conduct;
-    let minds_expiry = !conduct.policy.session.idle_expiry_ignored.on();
+    let streams = conduct.policy.streams;
+    let minds_expiry = !conduct.policy.session.idle_expiry_ignored.on() && !streams.expiry_ignored.on();
+    let rechecks = !streams.no_recheck.on();
     let mut next_check = Instant::now() + jittered(conduct.settings.auth_recheck);
     let mut silent_since = None;
     while let Some(standing) = standing(backend, user, session) {
@@ -54,7 +56,7 @@ async fn guard(backend: &Backend, user: &str, session: &str) {
             backend.hub().end_credential(user, session, &ErrorCode::TokenExpired);
             continue;
         }
-        if now < next_check || standing.credential.token.is_empty() {
+        if now < next_check || standing.credential.token.is_empty() || !rechecks {
             next_check = next_check.max(now + jittered(conduct.settings.auth_recheck));
             continue;
         }

@@ -8,7 +8,6 @@ use serde_json::Value;
 use super::failure::{healthy, since_start, window};
 use crate::check::{Context, Flow, PLAIN_PROMPT, Recording, Scene, Seen, Session, Waits, ends_run, recorded};
 use crate::model::{Blame, Effect, Group, Inconclusive, Need, NotVerified, Stop, Trigger};
-use crate::profile::TriggerSpec;
 use crate::target::{Login, Response, Socket};
 use crate::wire::{Endpoint, Kind, Message};
 
@@ -172,7 +171,7 @@ impl Cast<'_> {
     async fn half_opens(&mut self) -> Result<(), Stop> {
         let cx = self.cx;
         cx.step("a trial run, and a second request beside it");
-        let lasting = lasting(cx);
+        let lasting = cx.lasting_prompt();
         self.asking.socket.burst(2).await;
         let trial = self.request("trial", self.healthy(&self.thread)?.with("content", lasting)).await?;
         let beside = self.request("beside trial", self.healthy(&self.thread)?).await?;
@@ -232,18 +231,6 @@ impl Cast<'_> {
         self.scene.line(part, &answer.line);
         Ok(answer)
     }
-}
-
-/// The prompt of the shortest run that the profile promises to last, where it promises any.
-fn lasting(cx: &Context) -> &str {
-    let promised =
-        [Trigger::LongStream, Trigger::SteadyRun, Trigger::ToolUse].into_iter().filter_map(|trigger| {
-            match cx.profile().triggers.get(&trigger)? {
-                TriggerSpec::Prompt { content, min_duration: Some(lasts), .. } => Some((*lasts, content.as_str())),
-                _ => None,
-            }
-        });
-    promised.min().map_or(PLAIN_PROMPT, |(_, content)| content)
 }
 
 fn lead_name(scene: &Scene) -> String {
