@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio_util::sync::CancellationToken;
 
 pub use identity::{Issued, TlsFiles};
@@ -20,6 +20,11 @@ use crate::reference::{Addresses, Conduct, Facts, Listeners, PROMPTS, Peers, Ser
 const SOURCE: &str = "source";
 /// Where the authority of its certificates is written.
 const AUTHORITY: &str = "authority.pem";
+
+/// So little is on the way to a peer that one which does not read is felt after its first large message.
+const SEND_BUFFER: u32 = 128 << 10;
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1024;
 
 /// Why the reference cannot be started here.
 #[derive(Debug, thiserror::Error)]
@@ -131,7 +136,13 @@ impl Drop for Local {
 
 /// Free loopback ports for every service.
 async fn bind() -> std::io::Result<Listeners> {
-    let listener = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let listener = async || {
+        let socket = TcpSocket::new_v4()?;
+        // What is accepted inherits it.
+        socket.set_send_buffer_size(SEND_BUFFER)?;
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        socket.listen(BACKLOG)
+    };
     Ok(Listeners {
         auth: Some(listener().await?),
         backend: Some(listener().await?),
