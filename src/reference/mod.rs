@@ -26,6 +26,7 @@ mod seed;
 mod serve;
 mod site;
 mod source_fixture;
+mod switch;
 mod tokens;
 
 pub use conduct::{Algorithm, ClientIdentity, Conduct, Settings, TlsIdentity};
@@ -34,7 +35,8 @@ pub use facts::{Facts, PasswordUser, SigningKey, UserState};
 pub use filter::{Change, Filter, Subject};
 pub use gateway::{Gateway, NoHeader};
 pub use notes::{Noted, Notes};
-pub use policy::{DEFECTS, Defect, Permitted, Policy, Setting, Switch, VARIATIONS, Variation};
+pub use policy::{DEFECTS, Permitted, Policy, VARIATIONS};
 pub use seed::PROMPTS;
 pub use serve::{Addresses, Listeners, Peers, ServeError, serve};
 pub use source_fixture::write_source;
+pub use switch::{Defect, Setting, Switch, Variation};

@@ -9,7 +9,7 @@ use crate::check::{Check, Context, Flow, Recording, Scene};
 use crate::model::{Effect, Finding, Group, Judgement, Need, NotVerified, Stop};
 
 /// Prompts that are answered side by side.
-const AT_ONCE: usize = 5;
+const AT_ONCE: usize = 10;
 
 static PROMPTS: Flow = Flow::new("lifecycle/prompts", |cx| Box::pin(act(cx)))
     .needs(&[Need::Prompts])
