@@ -115,13 +115,21 @@ impl Context {
 
     /// The prompt of the shortest run that the profile promises to last, where it promises any.
     pub fn lasting_prompt(&self) -> &str {
+        self.prompt_lasting(Duration::ZERO)
+    }
+
+    /// The prompt of the shortest run that is promised to last so long, else of the longest that is promised to last.
+    pub fn prompt_lasting(&self, least: Duration) -> &str {
         let promised = [Trigger::LongStream, Trigger::SteadyRun, Trigger::ToolUse].into_iter().filter_map(|trigger| {
             match self.profile().triggers.get(&trigger)? {
                 TriggerSpec::Prompt { content, min_duration: Some(lasts), .. } => Some((*lasts, content.as_str())),
                 _ => None,
             }
         });
-        promised.min().map_or(PLAIN_PROMPT, |(_, content)| content)
+        let mut promised: Vec<_> = promised.collect();
+        promised.sort_unstable();
+        let lasts = promised.iter().find(|(lasts, _)| *lasts >= least).or(promised.last());
+        lasts.map_or(PLAIN_PROMPT, |(_, content)| content)
     }
 
     /// Waits until `login`'s user has said nothing of ours that counts against the limit for a whole window.

@@ -127,22 +127,20 @@ pub async fn prove(options: &ProveOptions, tell: &(dyn Fn(&str) + Sync)) -> Proo
 
 /// Defects, variations and needs.
 async fn picked_by_hand(options: &ProveOptions, clean: &Clean, proof: &mut Proof, tell: &(dyn Fn(&str) + Sync)) {
-    proof.defects = each(options.defects(), options.jobs, |defect| async move {
+    let defects = each(options.defects(), options.jobs, |defect| async move {
         let result = defects::prove(defect, options, clean).await;
         tell(&format!("{:9} {}", format!("{:?}", result.outcome).to_lowercase(), defect.id));
         result
-    })
-    .await;
+    });
     let variations = VARIATIONS.iter().filter(|variation| options.asks_for(variation.id));
-    // Each runs every check: fewer side by side.
-    let jobs = options.jobs.div_ceil(2);
-    proof.variations = each(variations, jobs, |variation| async {
+    // Each runs every check, while the defects' few checks mostly wait: few of them beside those.
+    let variations = each(variations, options.jobs.div_ceil(4), |variation| async {
         let result = prove_variation(variation, &options.checks, clean).await;
         let verdict = if result.accused_by.is_empty() { "unaccused" } else { "accused" };
         tell(&format!("{verdict:9} {}", variation.id));
         result
-    })
-    .await;
+    });
+    (proof.defects, proof.variations) = futures_util::join!(defects, variations);
     if options.only.is_empty() {
         proof.needs = needs::prove(&options.checks).await;
     }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::check;
@@ -7,6 +9,9 @@ use crate::target::{Socket, Upgrade, Upgraded};
 use crate::wire::{Endpoint, ErrorCode, Kind, Message};
 
 pub(super) static CHECK: Check = check!("streaming/stream-needs-auth", run).effects(&[Effect::Create]).smoke();
+
+/// Round trips, with the turns before them, that refusing the peers takes at most.
+const TRIPS: u32 = 12;
 
 /// What no refused peer may be told: what was written on the thread, and the names of thread and run.
 struct Secret {
@@ -27,7 +32,10 @@ async fn run(cx: &Context) -> Judgement {
     let tampered = cx.tampered_token(&login.access).ok();
 
     cx.step("the user's stream");
-    let request = Message::new(Kind::UserMessage).with("content", cx.lasting_prompt());
+    let trip = socket.rtt().await.unwrap_or_default();
+    let turn = Duration::from_secs(1).checked_div(cx.profile().pace.requests_per_s).unwrap_or_default();
+    let content = cx.prompt_lasting((trip + turn) * TRIPS);
+    let request = Message::new(Kind::UserMessage).with("content", content);
     let run = cx.starts(socket, request.with("thread_id", thread.as_str())).await?;
     cx.streams(socket, &run).await?;
     let secret = Secret { words: vec![canary, run.clone()], thread: thread.clone() };
