@@ -34,7 +34,6 @@ enum Form {
 
 impl Limiter {
     pub(super) fn new(messages: usize, window: Duration, permitted: Permitted, policy: LimitPolicy) -> Self {
-        let messages = if policy.limit_too_early.on() { messages / 2 } else { messages };
         let form = if permitted.token_bucket.on() {
             Form::Bucket { tokens: messages as f64, at: None }
         } else if permitted.window_from_first.on() {
@@ -53,13 +52,14 @@ impl Limiter {
         if self.stuck {
             return Err(self.window);
         }
+        let messages = if self.policy.limit_too_early.on() { self.messages / 2 } else { self.messages };
         let wait = match &mut self.form {
             Form::Sliding(times) => {
                 while times.front().is_some_and(|first| now - *first >= self.window) {
                     times.pop_front();
                 }
                 match times.front() {
-                    Some(first) if times.len() >= self.messages => *first + self.window - now,
+                    Some(first) if times.len() >= messages => *first + self.window - now,
                     _ => {
                         times.push_back(now);
                         return Ok(());
@@ -67,9 +67,9 @@ impl Limiter {
                 }
             }
             Form::Bucket { tokens, at } => {
-                let rate = self.messages as f64 / self.window.as_secs_f64();
+                let rate = messages as f64 / self.window.as_secs_f64();
                 let grown = at.replace(now).map_or(0.0, |at| (now - at).as_secs_f64() * rate);
-                *tokens = (*tokens + grown).min(self.messages as f64);
+                *tokens = (*tokens + grown).min(messages as f64);
                 if *tokens >= 1.0 {
                     *tokens -= 1.0;
                     return Ok(());
@@ -84,7 +84,7 @@ impl Limiter {
                         *opened.insert(now)
                     }
                 };
-                if *count < self.messages {
+                if *count < messages {
                     *count += 1;
                     return Ok(());
                 }
