@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::clean::Clean;
+use super::clean::{Clean, measures_time};
 use super::stage::{Stage, Staging};
 use super::{ProveOptions, reason};
 use crate::check::Check;
@@ -52,6 +52,11 @@ pub struct DefectProof {
 /// Whether the page of one of `checks` names `defect`.
 pub(super) fn is_named(defect: &Defect, checks: &[&'static Check]) -> bool {
     catching(defect, checks).next().is_some()
+}
+
+/// Whether one of the checks that must catch `defect` measures time.
+pub(super) fn is_about_time(defect: &Defect, checks: &[&'static Check]) -> bool {
+    catching(defect, checks).any(|(check, _)| measures_time(check))
 }
 
 /// The checks whose pages name `defect`, with the finding that must catch it.

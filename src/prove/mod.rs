@@ -125,22 +125,31 @@ pub async fn prove(options: &ProveOptions, tell: &(dyn Fn(&str) + Sync)) -> Proo
     proof
 }
 
+/// Defects of time side by side.
+const TIMED: usize = 2;
+
 /// Defects, variations and needs.
 async fn picked_by_hand(options: &ProveOptions, clean: &Clean, proof: &mut Proof, tell: &(dyn Fn(&str) + Sync)) {
-    let defects = each(options.defects(), options.jobs, |defect| async move {
+    let prove_defect = |defect: &'static Defect| async move {
         let result = defects::prove(defect, options, clean).await;
         tell(&format!("{:9} {}", format!("{:?}", result.outcome).to_lowercase(), defect.id));
         result
-    });
+    };
+    let (timed, others): (Vec<_>, Vec<_>) =
+        options.defects().partition(|defect| defects::is_about_time(defect, &options.checks));
+    proof.defects = each(others.into_iter(), options.jobs, prove_defect).await;
     let variations = VARIATIONS.iter().filter(|variation| options.asks_for(variation.id));
-    // Each runs every check, while the defects' few checks mostly wait: few of them beside those.
-    let variations = each(variations, options.jobs.div_ceil(4), |variation| async {
+    // Each runs every check: fewer side by side.
+    proof.variations = each(variations, options.jobs.div_ceil(2), |variation| async {
         let result = prove_variation(variation, &options.checks, clean).await;
         let verdict = if result.accused_by.is_empty() { "unaccused" } else { "accused" };
         tell(&format!("{verdict:9} {}", variation.id));
         result
-    });
-    (proof.defects, proof.variations) = futures_util::join!(defects, variations);
+    })
+    .await;
+    // Where time is measured, what else goes on at the same time would be our own delay.
+    proof.defects.extend(each(timed.into_iter(), TIMED, prove_defect).await);
+    proof.defects.sort_by_key(|proved| DEFECTS.iter().position(|defect| defect.id == proved.id));
     if options.only.is_empty() {
         proof.needs = needs::prove(&options.checks).await;
     }
