@@ -1,140 +1,19 @@
 //! A contract file, loaded: the one place that knows how logical things stand on the wire.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jsonschema::Validator;
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::contract_file::{Carrier, ContractFile, MessageSpec, TokenRules};
 use super::endpoint::EndpointSpec;
 use super::schema::{self, SchemaFault};
 use super::shape::{Shape, Shapes};
-use super::ws_config::ConfigValues;
 use super::{ConfigFault, Endpoint, EnvelopeFault, ErrorCode, Kind, Message, Service, TimestampForm, WsConfig};
 
 /// Contract files that are part of the program.
 const BUILTIN: &[(&str, &str)] =
     &[("netra-v1", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/contracts/netra-v1.yaml")))];
-
-/// A way in which a socket's token travels (contract, section 5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Carrier {
-    /// `Authorization: Bearer <jwt>`.
-    Header,
-    /// `Sec-WebSocket-Protocol: jwt-auth, jwt.<base64url of the jwt>`.
-    Subprotocol,
-}
-
-impl Carrier {
-    /// Its word in steps and reports.
-    pub const fn slug(self) -> &'static str {
-        match self {
-            Self::Header => "header",
-            Self::Subprotocol => "subprotocol",
-        }
-    }
-}
-
-/// What tokens must say (contract, section 2).
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TokenRules {
-    /// `iss`.
-    pub issuer: String,
-    /// `aud` of access and refresh tokens.
-    pub audience: String,
-    /// `aud` of service tokens.
-    pub service_audience: String,
-    /// Most leeway past `exp`, seconds.
-    pub max_leeway_s: f64,
-}
-
-/// How the subprotocol carrier is written.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Subprotocol {
-    /// Offered beside the token, and selected by the server.
-    select: String,
-    /// Stands before the encoded token.
-    token_prefix: String,
-}
-
-/// Where the parts of a message are.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Envelope {
-    /// JSON pointer of the type.
-    r#type: String,
-    /// JSON pointer of the payload; empty: the fields stand at the top level.
-    payload: String,
-    /// Logical `message_id`, `sequence`, `timestamp` → top-level member.
-    members: BTreeMap<String, String>,
-}
-
-/// One message type.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MessageSpec {
-    /// Its name on the wire, where it differs from the logical one.
-    #[serde(default)]
-    name: Option<String>,
-    /// Client: the kind of its direct answer.
-    #[serde(default)]
-    answer: Option<String>,
-    /// Server: the application must handle it.
-    #[serde(default)]
-    ui: bool,
-    /// The payload.
-    #[serde(default)]
-    payload: Shape,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Messages {
-    client: BTreeMap<String, MessageSpec>,
-    server: BTreeMap<String, MessageSpec>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Extension {
-    types: String,
-    codes: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ContractFile {
-    contract: String,
-    envelope: Envelope,
-    timestamps: Vec<TimestampForm>,
-    tokens: TokenRules,
-    carriers: Vec<Carrier>,
-    subprotocol: Subprotocol,
-    close_codes: BTreeSet<u16>,
-    ws_config: ConfigValues,
-    error_codes: ErrorCodes,
-    extension: Extension,
-    http_errors: Vec<String>,
-    http: BTreeMap<String, EndpointSpec>,
-    messages: Messages,
-    #[serde(default)]
-    shapes: Shapes,
-}
-
-/// The closed lists of error codes.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ErrorCodes {
-    /// In `error` frames, and over HTTP.
-    any: BTreeSet<String>,
-    /// In `agent_error`.
-    agent: BTreeSet<String>,
-    /// Over HTTP only.
-    http: BTreeSet<String>,
-}
 
 /// A contract that cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -6,6 +6,7 @@
 
 mod code;
 mod contract;
+mod contract_file;
 mod endpoint;
 mod kind;
 mod message;
@@ -15,7 +16,8 @@ mod timestamp;
 mod ws_config;
 
 pub use code::ErrorCode;
-pub use contract::{Carrier, Contract, ContractError, TokenRules};
+pub use contract::{Contract, ContractError};
+pub use contract_file::{Carrier, TokenRules};
 pub use endpoint::{Endpoint, Service};
 pub use kind::Kind;
 pub use message::{EnvelopeFault, Message};
