@@ -4,14 +4,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Context, Waits, items, text};
+use super::{Context, Waits, ends_run, items, text};
 use crate::model::{Evidence, Stop, Trigger};
 use crate::profile::TriggerSpec;
 use crate::target::Socket;
 use crate::wire::{Kind, Message};
-
-/// What any agent can answer.
-pub const PROMPT: &str = "Say hello.";
 
 impl Waits<'_> {
     /// How long the profile says that a long stream lasts.
@@ -40,11 +37,6 @@ pub async fn listed(cx: &Context, socket: &mut Socket) -> Result<(Vec<Value>, Ev
 /// The entry of a thread in a list.
 pub fn entry<'l>(list: &'l [Value], thread: &str) -> Option<&'l Value> {
     list.iter().find(|entry| text(entry, "id") == thread)
-}
-
-/// Messages after which nothing of a run comes.
-pub const fn ends_run(kind: &Kind) -> bool {
-    matches!(kind, Kind::FinalReport | Kind::AgentError | Kind::AgentStopped | Kind::StreamTerminated)
 }
 
 /// Reads to the end of a run, which may have been passed over already.

@@ -1,9 +1,8 @@
 use std::time::Duration;
 
 use super::requests::{Due, is_due};
-use super::tour::ends_run;
 use crate::check;
-use crate::check::{Check, Context};
+use crate::check::{Check, Context, ends_run};
 use crate::model::{Blame, Effect, Finding, Inconclusive, Judgement, Need, NotVerified, Stop, Trigger};
 use crate::profile::TriggerSpec;
 use crate::target::{Next, Socket};
@@ -95,7 +94,7 @@ async fn answered_before(
             }
         };
         let Ok(message) = message else { continue };
-        if message.run_id() == Some(run) && ends_run(&message) {
+        if message.run_id() == Some(run) && ends_run(&message.kind) {
             if began.elapsed() < enough {
                 let what = "the stream ended too soon to tell whether it held answers up";
                 return Err(Inconclusive::new(Blame::Target, what).with(socket.evidence()).into());

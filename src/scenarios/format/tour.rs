@@ -3,16 +3,11 @@
 
 use serde_json::json;
 
-use crate::check::{Context, Session};
+use crate::check::{Context, Session, ends_run};
 use crate::model::{Evidence, Stop, Trigger};
 use crate::profile::TriggerSpec;
 use crate::target::{Login, Socket};
 use crate::wire::{Endpoint, Kind, Message};
-
-/// Events that end a run.
-pub(super) fn ends_run(message: &Message) -> bool {
-    matches!(message.kind, Kind::FinalReport | Kind::AgentError | Kind::AgentStopped | Kind::StreamTerminated)
-}
 
 /// Login, thread, run, error, stop, restore, lists, history, REST.
 ///
@@ -93,7 +88,7 @@ pub(super) async fn run_to_its_end(cx: &Context, socket: &mut Socket, start: Mes
     let started = cx.ask(socket, start).await?;
     let run = started.run_id().unwrap_or_default().to_owned();
     let within = cx.profile().thresholds.run;
-    let is_last = |message: &Message| message.run_id() == Some(&run) && ends_run(message);
+    let is_last = |message: &Message| message.run_id() == Some(&run) && ends_run(&message.kind);
     let end = cx.message_within(socket, within, "the end of the run", is_last).await;
     end.map_err(|stop| stop.within("thresholds.run_s"))?;
     Ok(run)

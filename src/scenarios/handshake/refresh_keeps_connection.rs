@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use super::{expiry, refresh};
 use crate::check;
-use crate::check::{Check, Context};
+use crate::check::{Check, Context, ends_run};
 use crate::model::{Effect, Finding, Judgement, Need, Stop, Trigger};
 use crate::target::{Response, Socket};
 use crate::wire::{Endpoint, Kind, Message};
@@ -50,11 +50,6 @@ async fn run(cx: &Context) -> Judgement {
     cx.same("the run's content", &Some(said), &kept, || history.evidence())?;
     session.close().await;
     cx.conforms()
-}
-
-/// Messages after which nothing of a run comes; `agent_completed` ends a segment only.
-const fn ends_run(kind: &Kind) -> bool {
-    matches!(kind, Kind::FinalReport | Kind::AgentError | Kind::AgentStopped | Kind::StreamTerminated)
 }
 
 /// The deltas of a run in which no agent began twice, on a socket that was welcomed once.

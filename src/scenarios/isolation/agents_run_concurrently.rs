@@ -1,8 +1,8 @@
 use std::time::Instant;
 
 use crate::check;
-use crate::check::work::{ends_run, messages, run_ends, stop};
-use crate::check::{Check, Context};
+use crate::check::work::{messages, run_ends, stop};
+use crate::check::{Check, Context, ends_run};
 use crate::model::{Effect, Finding, Judgement, Need, Trigger};
 use crate::target::{Next, Socket};
 use crate::wire::{Kind, Message};

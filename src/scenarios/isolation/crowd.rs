@@ -3,9 +3,10 @@
 use futures_util::future::{join_all, try_join_all};
 
 use super::estate::{Estate, nothing_foreign};
-use crate::check::work::{PROMPT, about, run_ends};
-use crate::check::{Context, Session};
-use crate::model::Stop;
+use crate::check::work::{about, run_ends};
+use crate::check::{Context, PLAIN_PROMPT, Session};
+use crate::model::{Stop, Trigger};
+use crate::profile::TriggerSpec;
 use crate::target::Login;
 use crate::wire::{Kind, Message};
 
@@ -44,7 +45,7 @@ pub(super) async fn mingles(cx: &Context, logins: &[Login], each: usize) -> Resu
     for member in &mut members {
         let thread = &member.threads[0];
         let asked =
-            cx.ask(&mut member.session.socket, about(Kind::UserMessage, thread).with("content", PROMPT)).await?;
+            cx.ask(&mut member.session.socket, about(Kind::UserMessage, thread).with("content", PLAIN_PROMPT)).await?;
         member.estate.named_in(&asked);
         run_ends(cx, &mut member.session.socket, asked.run_id().unwrap_or_default(), cx.profile().thresholds.run)
             .await?;
@@ -64,12 +65,12 @@ async fn enter(cx: &Context, login: &Login, each: usize) -> Result<Member, Stop>
     let mut estate = Estate::of(cx, login);
     estate.id(session.welcome.connection_id().unwrap_or_default());
     let (mut threads, mut asked) = (Vec::new(), Vec::new());
-    for _ in 0..each {
+    for number in 0..each {
         let title = cx.target().title("in the crowd");
         let create = Message::new(Kind::CreateThread).with("title", title.as_str());
         let created = cx.ask(&mut session.socket, create).await?;
         let thread = created.thread_id().unwrap_or_default().to_owned();
-        let content = format!("{PROMPT} {}", cx.target().unique("whispered"));
+        let content = format!("{} {}", prompt(cx, number), cx.target().unique("whispered"));
         estate.text(cx, &title);
         estate.text(cx, &content);
         estate.id(&thread);
@@ -78,6 +79,14 @@ async fn enter(cx: &Context, login: &Login, each: usize) -> Result<Member, Stop>
         threads.push(thread);
     }
     Ok(Member { session, estate, threads, asked, runs: Vec::new() })
+}
+
+/// What is asked in the thread of this number: of the first one, where the profile knows how, something that takes tools.
+fn prompt(cx: &Context, number: usize) -> &str {
+    match cx.profile().triggers.get(&Trigger::ToolUse) {
+        Some(TriggerSpec::Prompt { content, agent_name: None, .. }) if number == 0 => content,
+        _ => PLAIN_PROMPT,
+    }
 }
 
 /// Each message was answered; what it started belongs to its user.

@@ -1,8 +1,8 @@
 use serde_json::Value;
 
 use crate::check;
-use crate::check::work::{PROMPT, about, messages, run_ends};
-use crate::check::{Check, Context, text};
+use crate::check::work::{about, messages, run_ends};
+use crate::check::{Check, Context, PLAIN_PROMPT, text};
 use crate::model::{Effect, Finding, Judgement, Stop};
 use crate::target::Socket;
 use crate::wire::{Kind, Message};
@@ -20,7 +20,7 @@ async fn run(cx: &Context) -> Judgement {
     cx.step("three runs at once: one on a thread of its own, two on another thread");
     let threads = [&one, &other, &one];
     let ask = |thread: &&String| {
-        let content = format!("{PROMPT} {}", cx.target().unique("asked"));
+        let content = format!("{PLAIN_PROMPT} {}", cx.target().unique("asked"));
         about(Kind::UserMessage, thread).with("content", content).id(cx.target().unique("message"))
     };
     let asked: Vec<Message> = threads.iter().map(ask).collect();

@@ -2,8 +2,8 @@ use serde_json::{Value, json};
 
 use super::likeness::{difference, of_message, of_response};
 use crate::check;
-use crate::check::work::{PROMPT, about, messages, perhaps_long_stream, run_ends, streams};
-use crate::check::{Check, Context, Rest, absent, text};
+use crate::check::work::{about, messages, perhaps_long_stream, run_ends, streams};
+use crate::check::{Check, Context, PLAIN_PROMPT, Rest, absent, text};
 use crate::model::{Effect, Evidence, Finding, Judgement, Need, Stop};
 use crate::target::{Response, Socket};
 use crate::wire::{Endpoint, ErrorCode, Kind, Message};
@@ -44,7 +44,7 @@ async fn run(cx: &Context) -> Judgement {
         let content = cx.target().unique("intruded");
         let request = |id: &str| match kind {
             Kind::RenameThread => about(kind.clone(), id).with("title", content.as_str()),
-            Kind::UserMessage | Kind::StartAgent => about(kind.clone(), id).with("content", PROMPT),
+            Kind::UserMessage | Kind::StartAgent => about(kind.clone(), id).with("content", PLAIN_PROMPT),
             _ => about(kind.clone(), id),
         };
         over_socket(cx, &mut strange.socket, request, &thread, ErrorCode::ThreadNotFound).await?;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::check;
-use crate::check::work::{PROMPT, about, run_ends};
-use crate::check::{Check, Context, Rest, RunWide, Session, Tally};
+use crate::check::work::{about, run_ends};
+use crate::check::{Check, Context, PLAIN_PROMPT, Rest, RunWide, Session, Tally};
 use crate::model::{CheckId, ConnectionId, Direction, Effect, Entry, Finding, Judgement, Need, Record, Stop};
 use crate::target::{Canaries, Canary, Login};
 use crate::wire::{Endpoint, ErrorCode, Kind};
@@ -141,7 +141,7 @@ async fn written(cx: &Context, login: &Login) -> Result<(Session, String), Stop>
     cx.step("a thread and a run of each user");
     let mut session = cx.session(&login.access).await?;
     let thread = cx.thread(&mut session.socket, "private").await?;
-    let content = format!("{PROMPT} {}", cx.target().unique("whispered"));
+    let content = format!("{PLAIN_PROMPT} {}", cx.target().unique("whispered"));
     let asked = cx.ask(&mut session.socket, about(Kind::UserMessage, &thread).with("content", content)).await?;
     run_ends(cx, &mut session.socket, asked.run_id().unwrap_or_default(), cx.profile().thresholds.run).await?;
     Ok((session, thread))

@@ -1,7 +1,7 @@
 use super::estate::{Estate, nothing_foreign};
 use crate::check;
-use crate::check::work::{PROMPT, about, listed, stop};
-use crate::check::{Check, Context, text};
+use crate::check::work::{about, listed, stop};
+use crate::check::{Check, Context, PLAIN_PROMPT, text};
 use crate::model::{Effect, Finding, Judgement, Need, Stop};
 use crate::target::Login;
 use crate::wire::{Endpoint, Kind, Message};
@@ -34,7 +34,7 @@ async fn run(cx: &Context) -> Judgement {
     cx.same("user_id", &Some(second.user_id.as_str()), &session.welcome.user_id(), || socket.evidence())?;
     listed(cx, socket).await?;
     cx.step("its first message names no thread");
-    let started = cx.ask(socket, Message::new(Kind::UserMessage).with("content", PROMPT)).await?;
+    let started = cx.ask(socket, Message::new(Kind::UserMessage).with("content", PLAIN_PROMPT)).await?;
     nothing_foreign(cx, socket, [&estate])?;
     stop(cx, socket, started.run_id().unwrap_or_default()).await?;
     let own = started.thread_id().unwrap_or_default();

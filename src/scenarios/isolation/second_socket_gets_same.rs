@@ -1,8 +1,8 @@
 use std::time::{Duration, Instant};
 
 use crate::check;
-use crate::check::work::{PROMPT, about, ends_run, messages, run_ends};
-use crate::check::{Check, Context};
+use crate::check::work::{about, messages, run_ends};
+use crate::check::{Check, Context, PLAIN_PROMPT, ends_run};
 use crate::model::{Effect, Finding, Judgement, Stop};
 use crate::target::{Next, Socket};
 use crate::wire::{Kind, Message};
@@ -21,7 +21,7 @@ async fn run(cx: &Context) -> Judgement {
             false => (&mut first.socket, &mut second.socket),
             true => (&mut second.socket, &mut first.socket),
         };
-        let ask = about(Kind::UserMessage, &thread).with("content", PROMPT);
+        let ask = about(Kind::UserMessage, &thread).with("content", PLAIN_PROMPT);
         let run = cx.ask(asking, ask).await?.run_id().unwrap_or_default().to_owned();
         let (run_s, reply) = (cx.profile().thresholds.run, cx.profile().thresholds.reply);
         // One of them sees the end; the other one then has as long as for an answer.

@@ -2,14 +2,9 @@
 
 use serde_json::Value;
 
-use crate::check::{Recording, Seen};
+use crate::check::{Recording, Seen, ends_run, is_of_a_run};
 use crate::model::{Blame, Evidence, Finding, Inconclusive, Stop};
 use crate::wire::{Endpoint, Kind, Message};
-
-/// Whether a message tells of a run (contract, 7.2).
-pub(super) const fn is_of_a_run(kind: &Kind) -> bool {
-    matches!(kind, Kind::AgentStarted | Kind::FinalReport) || is_of_a_segment(kind)
-}
 
 /// Whether a message belongs between an agent's start and its end, or is that end.
 pub(super) const fn is_of_a_segment(kind: &Kind) -> bool {
@@ -20,11 +15,6 @@ pub(super) const fn is_of_a_segment(kind: &Kind) -> bool {
 /// Whether a message ends an agent's segment.
 pub(super) const fn is_terminal(kind: &Kind) -> bool {
     matches!(kind, Kind::AgentCompleted | Kind::AgentError | Kind::AgentStopped | Kind::StreamTerminated)
-}
-
-/// Whether a message ends a run whose segments have all ended.
-pub(super) const fn ends_run(kind: &Kind) -> bool {
-    is_terminal(kind) && !matches!(kind, Kind::AgentCompleted) || matches!(kind, Kind::FinalReport)
 }
 
 /// The agent that a message names; `None` for what concerns the whole run.

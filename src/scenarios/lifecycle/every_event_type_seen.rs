@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
-use super::flows::{PROMPT, prompt, thread, until_end, window};
+use super::flows::{prompt, thread, until_end, window};
 use crate::check;
-use crate::check::{Check, Context, Session};
+use crate::check::{Check, Context, PLAIN_PROMPT, Session};
 use crate::model::{Effect, Evidence, Finding, Group, Judgement, Need, Stop, Trigger};
 use crate::profile::TriggerSpec;
 use crate::target::Login;
@@ -94,7 +94,7 @@ async fn requests(cx: &Context, session: &mut Session, thread: &str, login: &Log
 /// A run that the trigger asks for, to its end; a plain one between failures.
 async fn provoke(cx: &Context, session: &mut Session, thread: &str, trigger: Option<Trigger>) -> Result<(), Stop> {
     let message = match trigger.map(|trigger| (trigger, cx.profile().triggers.get(&trigger))) {
-        None => prompt(PROMPT, thread),
+        None => prompt(PLAIN_PROMPT, thread),
         Some((_, Some(TriggerSpec::Prompt { content, .. }))) => prompt(content, thread),
         Some(_) => return Ok(()),
     };

@@ -1,11 +1,11 @@
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::course::{Course, ends_run, is_of_a_run};
+use super::course::Course;
 use super::flows::{prompt, thread, until_end, window};
 use super::grammar;
 use crate::check;
-use crate::check::{Check, Context, Flow, Recording, Scene};
+use crate::check::{Check, Context, Flow, Recording, Scene, ends_run, is_of_a_run};
 use crate::model::{Effect, Finding, Group, Judgement, Need, NotVerified, Stop};
 
 /// Prompts that are answered side by side.

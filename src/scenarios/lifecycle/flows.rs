@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::course::ends_run;
-use crate::check::{Context, Flow, Scene};
+use crate::check::{Context, Flow, PLAIN_PROMPT, Scene, ends_run};
 use crate::model::{Effect, Need, Stop, Trigger};
 use crate::target::{Login, Next, Socket};
 use crate::wire::{Endpoint, Kind, Message};
@@ -18,9 +17,6 @@ pub(super) static TOOLS: Flow = Flow::new("lifecycle/run-with-tools", |cx| Box::
     .needs(&[Need::Trigger(Trigger::ToolUse)])
     .effects(&[Effect::Create]);
 
-/// What any agent can answer.
-pub(super) const PROMPT: &str = "Say hello.";
-
 async fn plain(cx: &Context) -> Result<Scene, Stop> {
     let mut scene = Scene::new();
     let login = cx.login().await?;
@@ -31,7 +27,7 @@ async fn plain(cx: &Context) -> Result<Scene, Stop> {
     scene.fact("thread", thread.as_str());
 
     cx.step("a run, seen by two sockets");
-    let message = prompt(PROMPT, &thread);
+    let message = prompt(PLAIN_PROMPT, &thread);
     let (run, ended) = whole_run(cx, &mut scene, &mut asking.socket, message).await?;
     scene.fact("run", run.as_str());
     scene.fact("window_s", window(cx).as_secs_f64());
@@ -96,7 +92,7 @@ pub(super) async fn whole_run(
 /// A run that is stopped as soon as it has begun: its end is soon there, and comes after everything
 /// that was sent before it.
 async fn marker(cx: &Context, socket: &mut Socket, thread: &str) -> Result<String, Stop> {
-    let started = cx.ask(socket, prompt(PROMPT, thread)).await?;
+    let started = cx.ask(socket, prompt(PLAIN_PROMPT, thread)).await?;
     let run = started.run_id().unwrap_or_default().to_owned();
     socket.send(&Message::new(Kind::StopAgent).with("run_id", run.as_str())).await;
     // A run that was over before it could be stopped has ended as well.

@@ -1,7 +1,7 @@
-use super::course::{Course, agent, is_of_a_run, is_of_a_segment};
+use super::course::{Course, agent, is_of_a_segment};
 use super::flows::PLAIN;
 use crate::check;
-use crate::check::{Check, Recording};
+use crate::check::{Check, Recording, is_of_a_run};
 use crate::model::{Finding, Judgement};
 use crate::wire::Kind;
 

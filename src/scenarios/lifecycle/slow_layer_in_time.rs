@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use super::course::{Course, ends_run};
+use super::course::Course;
 use super::flows::PLAIN;
 use crate::check;
-use crate::check::{Check, Recording};
+use crate::check::{Check, Recording, ends_run};
 use crate::model::{Finding, Judgement, NotVerified};
 
 pub(super) static CHECK: Check = check!("lifecycle/slow-layer-in-time", judge: judge, of: &PLAIN);

@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::course::{Course, ends_run};
-use super::flows::{PROMPT, history, prompt, thread, whole_run};
+use super::course::Course;
+use super::flows::{history, prompt, thread, whole_run};
 use super::grammar;
 use crate::check;
-use crate::check::{Check, Context, Flow, Recording, Scene};
+use crate::check::{Check, Context, Flow, PLAIN_PROMPT, Recording, Scene, ends_run};
 use crate::model::{Effect, Finding, Judgement, Stop, Trigger};
 use crate::profile::TriggerSpec;
 use crate::wire::Kind;
@@ -32,7 +32,7 @@ async fn act(cx: &Context) -> Result<Scene, Stop> {
     let thread = thread(cx, &mut session.socket).await?;
     let content = match cx.profile().triggers.get(&Trigger::LongStream) {
         Some(TriggerSpec::Prompt { content, .. }) => content.as_str(),
-        _ => PROMPT,
+        _ => PLAIN_PROMPT,
     };
     cx.step("a run over a bad link");
     let (run, _) = whole_run(cx, &mut scene, &mut session.socket, prompt(content, &thread)).await?;

@@ -1,7 +1,6 @@
-use super::course::{ends_run, is_of_a_run};
-use super::flows::{PROMPT, prompt, thread, until_end, window};
+use super::flows::{prompt, thread, until_end, window};
 use crate::check;
-use crate::check::{Check, Context};
+use crate::check::{Check, Context, PLAIN_PROMPT, ends_run, is_of_a_run};
 use crate::model::{Effect, Finding, Judgement, Need, Stop, Trigger};
 use crate::target::Socket;
 use crate::wire::{ErrorCode, Kind, Message};
@@ -32,7 +31,7 @@ async fn run(cx: &Context) -> Judgement {
     cx.ask_refused(&mut asking.socket, again, &[ErrorCode::RunNotFound]).await?;
 
     cx.step("a new run on the same thread");
-    let next = cx.ask(&mut asking.socket, prompt(PROMPT, &thread)).await?;
+    let next = cx.ask(&mut asking.socket, prompt(PLAIN_PROMPT, &thread)).await?;
     let next = next.run_id().unwrap_or_default().to_owned();
     let ended = until_end(&mut asking.socket, &next, window(cx)).await;
     let evidence = || asking.socket.evidence();

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::course::{Course, is_of_a_run};
-use super::flows::{PROMPT, prompt, since_start, thread, until_end, window};
-use crate::check::{Context, Flow, Recording, Scene};
+use super::course::Course;
+use super::flows::{prompt, since_start, thread, until_end, window};
+use crate::check::{Context, Flow, PLAIN_PROMPT, Recording, Scene, is_of_a_run};
 use crate::model::{Blame, Effect, Evidence, Finding, Group, Inconclusive, Need, Stop, Trigger};
 use crate::target::{Next, Socket};
 use crate::wire::{Kind, Message};
@@ -29,7 +29,7 @@ pub(super) static TOOLS: Flow = Flow::new("lifecycle/timed-tools", |cx| Box::pin
     .group(Group::Timing);
 
 async fn plain(cx: &Context) -> Result<Scene, Stop> {
-    runs(cx, |thread| prompt(PROMPT, thread)).await
+    runs(cx, |thread| prompt(PLAIN_PROMPT, thread)).await
 }
 
 async fn tools(cx: &Context) -> Result<Scene, Stop> {

@@ -10,9 +10,9 @@ use tokio::sync::watch;
 
 use super::away;
 use super::drops::{Style, lose};
-use super::stream::{self, ends_run};
+use super::stream::{self};
 use super::tale::{Restore, Tale};
-use crate::check::{Context, Flow, Lost, Scene, Session};
+use crate::check::{Context, Flow, Lost, Scene, Session, ends_run};
 use crate::model::{Blame, Effect, Inconclusive, Need, Stop, Trigger};
 use crate::target::{Line, Login, Next, Socket};
 use crate::wire::Message;

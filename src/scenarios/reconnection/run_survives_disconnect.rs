@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{away, stream};
 use crate::check;
-use crate::check::{Check, Context};
+use crate::check::{Check, Context, ends_run};
 use crate::model::{Effect, Finding, Judgement, Need, Stop, Trigger};
 use crate::target::{Login, Received};
 use crate::wire::{Endpoint, Kind, Message};
@@ -38,7 +38,7 @@ async fn run(cx: &Context) -> Judgement {
     cx.step("the session is restored after the run's end");
     let (mut session, _) = cx.restored(cx.upgrade_with(&login.access), &lost).await?;
     cx.alive(&mut session.socket).await?;
-    let is_end = |message: &&Message| message.run_id() == Some(run) && stream::ends_run(&message.kind);
+    let is_end = |message: &&Message| message.run_id() == Some(run) && ends_run(&message.kind);
     let end = away::of_session(&session).find(is_end).map(|message| message.kind.clone());
     let seen = || end.as_ref().map_or_else(|| "no end of the run".into(), |kind| format!("{kind}"));
     let completed = end == Some(Kind::FinalReport);

@@ -1,10 +1,9 @@
 use serde_json::Value;
 
 use super::interrupted::FLOW;
-use super::stream::ends_run;
 use super::tale::{Restore, Tale, tales, witnessed};
 use crate::check;
-use crate::check::{Check, Recording, Seen};
+use crate::check::{Check, Recording, Seen, ends_run};
 use crate::model::{Finding, Judgement, Stop};
 use crate::wire::Kind;
 

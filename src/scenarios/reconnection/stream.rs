@@ -2,16 +2,11 @@
 
 use std::time::Duration;
 
-use crate::check::Context;
+use crate::check::{Context, ends_run};
 use crate::model::{Stop, Trigger};
 use crate::profile::{Profile, TriggerSpec};
 use crate::target::Socket;
 use crate::wire::{Kind, Message};
-
-/// Messages after which nothing of a run comes; a terminal of one agent ends its segment only.
-pub(super) const fn ends_run(kind: &Kind) -> bool {
-    matches!(kind, Kind::FinalReport | Kind::AgentError | Kind::AgentStopped | Kind::StreamTerminated)
-}
 
 /// Starts the profile's long stream; the `message_created` that answers.
 pub(super) async fn start(cx: &Context, socket: &mut Socket, thread: &str) -> Result<Message, Stop> {

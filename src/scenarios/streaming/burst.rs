@@ -54,7 +54,34 @@ pub(super) async fn send(cx: &Context, socket: &mut Socket, count: u64) -> Burst
     Burst { answers, took }
 }
 
+/// A burst must be over within this part of the window, so that next to nothing of the limit comes back meanwhile.
+const PART: u32 = 4;
+
+/// That `count` messages came at once, as the limit sees it.
+///
+/// # Errors
+/// Inconclusive, blaming the environment, when they took too long to show a limit.
+pub(super) fn at_once(cx: &Context, count: u64, took: Duration) -> Result<(), Stop> {
+    let most = Duration::from_secs_f64(cx.config().rate_limit.window_s) / PART;
+    let what = || {
+        let most = most.as_secs_f64();
+        format!("{count} messages were not answered within {most:.1} s, a quarter of the limit's window")
+    };
+    let slow = || Inconclusive::new(Blame::Environment, what()).with(cx.evidence());
+    (took < most).then_some(()).ok_or_else(|| slow().into())
+}
+
 impl Burst {
+    /// Each message must have been answered, be it with a refusal.
+    ///
+    /// # Errors
+    /// Deviates with [`Finding::NoAnswer`].
+    pub(super) fn is_answered(&self, cx: &Context, socket: &Socket) -> Result<(), Stop> {
+        let unanswered = self.answers.iter().filter(|answer| answer.is_none()).count();
+        let (expected, seen) = ("an answer to every message", || format!("{unanswered} without one"));
+        cx.holds(unanswered == 0, Finding::NoAnswer, expected, seen, || socket.evidence())
+    }
+
     /// Places of the messages that were refused for the limit.
     pub(super) fn refused(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.answers.len()).filter(|place| self.answers[*place].as_ref().is_some_and(is_refusal))

@@ -127,6 +127,12 @@ pub(super) fn terminated(cx: &Context, socket: &Socket, run: &str, code: &ErrorC
         events[end + 1..].iter().filter(|it| !is_of_the_end(&it.kind)).map(|it| it.kind.slug()).collect();
     let (expected, seen) = ("nothing of the run after stream_terminated", || late.join(", "));
     cx.holds(late.is_empty(), Finding::UnexpectedEvent, expected, seen, evidence)?;
+    let mut ended: Vec<_> = events[end..].iter().filter_map(|it| it.text("agent_name")).collect();
+    let ends = ended.len();
+    ended.sort_unstable();
+    ended.dedup();
+    let (expected, seen) = ("one end of each agent", || format!("{ends} ends of {}", ended.join(", ")));
+    cx.holds(ended.len() == ends, Finding::UnexpectedEvent, expected, seen, evidence)?;
     let mut errors = messages(socket).filter(|it| it.kind == Kind::Error && it.error_code().as_ref() == Some(code));
     if let Some(error) = errors.next() {
         let place = |message: &Message| messages(socket).position(|other| std::ptr::eq(other, message));

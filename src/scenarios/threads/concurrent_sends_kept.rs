@@ -2,8 +2,8 @@ use serde_json::Value;
 
 use super::owner::Owner;
 use crate::check;
-use crate::check::work::{PROMPT, about, stop};
-use crate::check::{Check, Context, text};
+use crate::check::work::{about, stop};
+use crate::check::{Check, Context, PLAIN_PROMPT, text};
 use crate::model::{Effect, Finding, Judgement};
 use crate::wire::{Kind, Message};
 
@@ -17,7 +17,7 @@ async fn run(cx: &Context) -> Judgement {
     let thread = cx.thread(&mut owner.asking.socket, "written by two").await?;
     cx.step(format!("two sockets send {EACH} messages each, at once"));
     let message = |_| {
-        let content = format!("{PROMPT} {}", cx.target().unique("said"));
+        let content = format!("{PLAIN_PROMPT} {}", cx.target().unique("said"));
         about(Kind::UserMessage, &thread).with("content", content).id(cx.target().unique("message"))
     };
     let said: [Vec<Message>; 2] = [(0..EACH).map(message).collect(), (0..EACH).map(message).collect()];

@@ -2,8 +2,8 @@ use serde_json::Value;
 
 use super::history::{Line, same};
 use crate::check;
-use crate::check::work::{PROMPT, about, long_stream, messages, run_ends, stop};
-use crate::check::{Check, Context, Rest, items, text};
+use crate::check::work::{about, long_stream, messages, run_ends, stop};
+use crate::check::{Check, Context, PLAIN_PROMPT, Rest, items, text};
 use crate::model::{Effect, Finding, Judgement, Need, Stop, Trigger};
 use crate::target::Socket;
 use crate::wire::{Kind, Message};
@@ -28,7 +28,7 @@ async fn run(cx: &Context) -> Judgement {
 
     cx.step("a message in the second thread, while the stream goes on");
     cx.ask(socket, about(Kind::SwitchThread, &second)).await?;
-    let elsewhere = cx.ask(socket, Message::new(Kind::UserMessage).with("content", PROMPT)).await?;
+    let elsewhere = cx.ask(socket, Message::new(Kind::UserMessage).with("content", PLAIN_PROMPT)).await?;
     cx.same("thread_id", &Some(second.as_str()), &elsewhere.thread_id(), || socket.evidence())?;
     stop(cx, socket, elsewhere.run_id().unwrap_or_default()).await?;
     next_content(cx, socket, &run).await?;
@@ -41,7 +41,7 @@ async fn run(cx: &Context) -> Judgement {
     let of_users: Vec<_> = seen.into_iter().filter(|message| text(message, "role") == "user").collect();
     let asked = line(&started);
     same(cx, "the user's part of the thread", std::slice::from_ref(&asked), &of_users, || socket.evidence())?;
-    let next = cx.ask(socket, Message::new(Kind::UserMessage).with("content", PROMPT)).await?;
+    let next = cx.ask(socket, Message::new(Kind::UserMessage).with("content", PLAIN_PROMPT)).await?;
     cx.same("thread_id", &Some(first.as_str()), &next.thread_id(), || socket.evidence())?;
     stop(cx, socket, next.run_id().unwrap_or_default()).await?;
 

@@ -1,7 +1,7 @@
 use super::owner::{Owner, Way};
 use crate::check;
-use crate::check::work::{PROMPT, about, ends_run, long_stream, messages, run_ends};
-use crate::check::{Check, Context};
+use crate::check::work::{about, long_stream, messages, run_ends};
+use crate::check::{Check, Context, PLAIN_PROMPT, ends_run};
 use crate::model::{Effect, Finding, Judgement, Need, Stop, Trigger};
 use crate::target::Socket;
 use crate::wire::{Kind, Message};
@@ -35,7 +35,7 @@ async fn run(cx: &Context) -> Judgement {
         stopped.push((thread, run));
     }
     cx.step("a further run, after which nothing of the others may come");
-    let marker = cx.ask(&mut owner.asking.socket, about(Kind::UserMessage, &other).with("content", PROMPT)).await?;
+    let marker = cx.ask(&mut owner.asking.socket, about(Kind::UserMessage, &other).with("content", PLAIN_PROMPT)).await?;
     for (_, socket) in owner.sockets() {
         run_ends(cx, socket, marker.run_id().unwrap_or_default(), cx.profile().thresholds.run).await?;
         stopped.iter().try_for_each(|(thread, run)| nothing_after(cx, socket, run, thread))?;

@@ -1,6 +1,6 @@
 use crate::check;
-use crate::check::work::{PROMPT, about, messages, stop};
-use crate::check::{Check, Context};
+use crate::check::work::{about, messages, stop};
+use crate::check::{Check, Context, PLAIN_PROMPT};
 use crate::model::{Effect, Finding, Judgement, Stop};
 use crate::target::Socket;
 use crate::wire::{Kind, Message};
@@ -32,7 +32,7 @@ async fn run(cx: &Context) -> Judgement {
 }
 
 fn hello() -> Message {
-    Message::new(Kind::UserMessage).with("content", PROMPT)
+    Message::new(Kind::UserMessage).with("content", PLAIN_PROMPT)
 }
 
 fn is_of(message: &Message, kind: &Kind, field: &str, id: &str) -> bool {

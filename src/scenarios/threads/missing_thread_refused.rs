@@ -1,8 +1,8 @@
 use serde_json::json;
 
 use crate::check;
-use crate::check::work::{PROMPT, about};
-use crate::check::{Check, Context, absent};
+use crate::check::work::about;
+use crate::check::{Check, Context, PLAIN_PROMPT, absent};
 use crate::model::{Effect, Judgement};
 use crate::wire::{Endpoint, ErrorCode, Kind, Message};
 
@@ -24,8 +24,8 @@ async fn run(cx: &Context) -> Judgement {
         about(Kind::SwitchThread, &missing),
         about(Kind::GetThreadHistory, &missing),
         about(Kind::RenameThread, &missing).with("title", title.as_str()),
-        about(Kind::UserMessage, &missing).with("content", PROMPT),
-        about(Kind::StartAgent, &missing).with("content", PROMPT),
+        about(Kind::UserMessage, &missing).with("content", PLAIN_PROMPT),
+        about(Kind::StartAgent, &missing).with("content", PLAIN_PROMPT),
         about(Kind::DeleteThread, &missing),
     ];
     for request in requests {
@@ -40,7 +40,7 @@ async fn run(cx: &Context) -> Judgement {
         let call = rest.call(endpoint, &missing);
         let call = match endpoint {
             Endpoint::UpdateThread => call.json(&json!({"title": title})),
-            Endpoint::PostMessage => call.json(&json!({"content": PROMPT})),
+            Endpoint::PostMessage => call.json(&json!({"content": PLAIN_PROMPT})),
             _ => call,
         };
         cx.status(&call.send().await?, &[404])?;

@@ -8,8 +8,8 @@ use super::allowance::Allowance;
 use super::history::{Line, same};
 use super::operations::{Act, Operation};
 use super::owner::Way;
-use crate::check::work::{PROMPT, about, entry, listed, messages, stop};
-use crate::check::{Context, Rest, items, text};
+use crate::check::work::{about, entry, listed, messages, stop};
+use crate::check::{Context, PLAIN_PROMPT, Rest, items, text};
 use crate::model::{Evidence, Finding, Stop};
 use crate::target::Socket;
 use crate::wire::{Endpoint, Kind, Message};
@@ -116,7 +116,7 @@ impl<'c> Player<'c> {
     }
 
     async fn write(&mut self, way: Way, known: &mut Known) -> Result<(), Stop> {
-        let content = format!("{PROMPT} {}", self.cx.target().unique("agreed"));
+        let content = format!("{PLAIN_PROMPT} {}", self.cx.target().unique("agreed"));
         match way {
             Way::Rest => {
                 let id = self.rest.post(&known.id, &content).await?;
