@@ -6,7 +6,7 @@ use crate::model::{
     Blame, CheckId, Conforms, ConnectionId, Deviation, Entry, Evidence, Finding, Inconclusive, Judgement, Observation,
 };
 
-/// Names of further checks that are told; the count goes on.
+/// Names of checks that are told, the first by name; the others are counted.
 const NAMED: usize = 8;
 /// Characters of what was seen that are told.
 const TOLD: usize = 400;
@@ -20,13 +20,13 @@ pub struct Tally {
     right: usize,
     wrong: usize,
     first: Option<(CheckId, ConnectionId, Deviation)>,
-    others: BTreeSet<CheckId>,
+    checks: BTreeSet<CheckId>,
 }
 
 impl Tally {
     /// An empty one. Fewer than `least` facts (`what` says of what) are too few to conform.
     pub const fn new(least: usize, what: &'static str) -> Self {
-        Self { least, what, right: 0, wrong: 0, first: None, others: BTreeSet::new() }
+        Self { least, what, right: 0, wrong: 0, first: None, checks: BTreeSet::new() }
     }
 
     /// Counts a fact that was found right.
@@ -37,9 +37,7 @@ impl Tally {
     /// Counts a deviation that `entry` shows.
     pub fn wrong(&mut self, entry: &Entry, finding: Finding, expected: &str, seen: &str) {
         self.wrong += 1;
-        if self.others.len() < NAMED {
-            self.others.insert(entry.check);
-        }
+        self.checks.insert(entry.check);
         // Entries come in the order of their recording: the first of a connection is the earliest.
         let place = (entry.check, entry.connection);
         if self.first.as_ref().is_some_and(|(check, connection, _)| (*check, *connection) <= place) {
@@ -62,14 +60,17 @@ impl Tally {
     /// The deviation, if there is one; inconclusive when the sample was too small.
     pub fn decide(self) -> Judgement {
         if let Some((_, _, mut deviation)) = self.first {
-            let checks: Vec<_> = self.others.iter().map(|check| check.as_str()).collect();
-            let fact = format!(
+            let checks: Vec<_> = self.checks.iter().take(NAMED).map(|check| check.as_str()).collect();
+            let mut fact = format!(
                 "{} of {} {} deviate, in {}",
                 self.wrong,
                 self.wrong + self.right,
                 self.what,
                 checks.join(", ")
             );
+            if self.checks.len() > NAMED {
+                fact.push_str(&format!(" and {} more", self.checks.len() - NAMED));
+            }
             deviation.evidence.facts.push(fact);
             return Err(deviation.into());
         }
@@ -123,6 +124,12 @@ mod tests {
         assert_eq!(step, "connection #1 of format/a");
         assert_eq!(facts, ["3 of 3 messages deviate, in format/a, format/b"]);
         assert_eq!(told(&[("format/a", 1), ("format/a", 2), ("format/b", 1)]).0, step);
+        let many = [
+            "format/i", "format/h", "format/g", "format/f", "format/e", "format/d", "format/c", "format/b", "format/a",
+        ];
+        let (up, down): (Vec<_>, Vec<_>) = many.iter().rev().zip(many).map(|(up, down)| ((*up, 1), (down, 1))).unzip();
+        assert_eq!(told(&up), told(&down));
+        assert!(told(&up).1[0].ends_with("format/g, format/h and 1 more"));
     }
 
     #[test]
