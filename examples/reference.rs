@@ -18,7 +18,7 @@ use netra_check::wire::Contract;
 use tokio_util::sync::CancellationToken;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let contract = Arc::new(Contract::load("netra-v1")?);
+    let contract = Contract::load("netra-v1")?;
     let reference = Local::start(Conduct::new(7, Arc::clone(&contract), Policy::default()), &[])?;
     let loaded = profile::load(LoadRequest {
         name_or_path: "local",

@@ -59,7 +59,7 @@ fn tell(proof: &Proof, out: &mut dyn io::Write) -> io::Result<()> {
         writeln!(out, "no defect makes {} fail", check.id)?;
     }
     for defect in proof.defects.iter().filter(|defect| defect.outcome != Fate::Caught) {
-        writeln!(out, "{:?}: {} (expected of {})", defect.outcome, defect.id, defect.expected.join(", "))?;
+        writeln!(out, "{}: {} (expected of {})", defect.outcome.word(), defect.id, defect.expected.join(", "))?;
         for remark in &defect.remarks {
             writeln!(out, "    {remark}")?;
         }
@@ -70,7 +70,7 @@ fn tell(proof: &Proof, out: &mut dyn io::Write) -> io::Result<()> {
     for defect in proof.defects.iter().filter(|defect| !defect.collateral.is_empty()) {
         writeln!(out, "collateral of {}: {}", defect.id, defect.collateral.join(", "))?;
     }
-    for variation in proof.variations.iter().filter(|it| !(it.accused_by.is_empty() && it.unjudged.is_empty())) {
+    for variation in proof.variations.iter().filter(|it| !it.holds()) {
         writeln!(
             out,
             "variation {}: accused by {:?}, unjudged {:?}",
@@ -85,7 +85,7 @@ fn tell(proof: &Proof, out: &mut dyn io::Write) -> io::Result<()> {
     }
     tell_mutants(proof, out)?;
     let caught = proof.defects.iter().filter(|defect| defect.outcome == Fate::Caught).count();
-    let unaccused = proof.variations.iter().filter(|it| it.accused_by.is_empty() && it.unjudged.is_empty()).count();
+    let unaccused = proof.variations.iter().filter(|it| it.holds()).count();
     write!(out, "{} checks", proof.checks.len())?;
     if !proof.defects.is_empty() {
         write!(out, ", {caught} of {} defects caught", proof.defects.len())?;

@@ -151,7 +151,7 @@ pub(super) fn prepare(
         write!(anstream::stderr(), "{}", loaded.warnings.render(color.on_stderr()))?;
     }
     let contract = match Contract::load(&loaded.profile.contract) {
-        Ok(contract) => Arc::new(contract),
+        Ok(contract) => contract,
         Err(error) => return usage(&error).map(Err),
     };
     let registry = scenarios::registry();
@@ -200,7 +200,7 @@ pub(super) fn no_profile() -> anyhow::Result<ExitCode> {
 fn start_reference(sets: &[String], seed: u64) -> anyhow::Result<Result<Local, ContractError>> {
     let asked = sets.iter().rev().find_map(|set| set.strip_prefix("contract="));
     let contract = match Contract::load(asked.unwrap_or("netra-v1")) {
-        Ok(contract) => Arc::new(contract),
+        Ok(contract) => contract,
         Err(error) => return Ok(Err(error)),
     };
     Ok(Ok(Local::start(Conduct::new(seed, contract, Policy::default()), &[])?))

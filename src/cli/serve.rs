@@ -22,7 +22,7 @@ use crate::wire::Contract;
 
 pub(super) fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let contract = match Contract::load(&args.contract) {
-        Ok(contract) => Arc::new(contract),
+        Ok(contract) => contract,
         Err(error) => return usage(&error),
     };
     let mut policy = Policy::default();

@@ -35,7 +35,7 @@ pub(super) fn sweep(args: SweepArgs, color: Color) -> anyhow::Result<ExitCode> {
         return usage(&what);
     }
     let contract = match Contract::load(&profile.contract) {
-        Ok(contract) => Arc::new(contract),
+        Ok(contract) => contract,
         Err(error) => return usage(&error),
     };
     let runtime = tokio::runtime::Runtime::new()?;

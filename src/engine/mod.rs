@@ -14,5 +14,5 @@ mod users;
 pub use preflight::{Known, obstacle};
 pub use ready::{Grade, Step, survey};
 pub use run::{RunOptions, run};
-pub use schedule::{Selected, Selection, SelectionError, SuiteChoice, matcher};
+pub use schedule::{Selected, Selection, SelectionError, SuiteChoice, matcher, phases};
 pub use sweep::{Leftover, Swept, sweep};

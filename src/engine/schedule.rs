@@ -153,3 +153,10 @@ pub(super) const PHASES: [fn(Option<Group>) -> bool; 4] = [
     |group| group == Some(Group::Quota),
     |group| group == Some(Group::Disrupt),
 ];
+
+/// `checks` by the part of a run in which they are run, the parts in their order.
+pub fn phases(checks: &[&'static Check]) -> impl Iterator<Item = Vec<&'static Check>> {
+    let of =
+        |phase: fn(Option<Group>) -> bool| checks.iter().copied().filter(move |check| phase(check.group)).collect();
+    PHASES.into_iter().map(of).filter(|checks: &Vec<_>| !checks.is_empty())
+}

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::clean::{Clean, measures_time};
+use super::clean::Clean;
 use super::stage::{Stage, Staging};
-use super::{ProveOptions, reason};
+use super::{ProveOptions, met_our_delay, reason};
 use crate::check::Check;
 use crate::model::{Finding, Verdict};
 use crate::reference::Defect;
@@ -21,11 +21,24 @@ pub enum Fate {
     Broken,
 }
 
+impl Fate {
+    /// Its word for people.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Caught => "caught",
+            Self::Survived => "survived",
+            Self::Broken => "broken",
+        }
+    }
+}
+
 /// A defect against its own checks.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct DefectProof {
     /// The defect.
     pub id: &'static str,
+    #[serde(skip)]
+    pub(super) defect: &'static Defect,
     /// The checks whose pages name it.
     pub expected: Vec<&'static str>,
     /// Those that deviated with the finding of their page.
@@ -47,16 +60,14 @@ pub struct DefectProof {
     /// Those of them that deviated.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub collateral: Vec<&'static str>,
+    /// Whether one of its checks said that this machine was too busy.
+    #[serde(skip)]
+    pub(super) met_our_delay: bool,
 }
 
 /// Whether the page of one of `checks` names `defect`.
 pub(super) fn is_named(defect: &Defect, checks: &[&'static Check]) -> bool {
     catching(defect, checks).next().is_some()
-}
-
-/// Whether one of the checks that must catch `defect` measures time.
-pub(super) fn is_about_time(defect: &Defect, checks: &[&'static Check]) -> bool {
-    catching(defect, checks).any(|(check, _)| measures_time(check))
 }
 
 /// The checks whose pages name `defect`, with the finding that must catch it.
@@ -75,6 +86,8 @@ pub(super) async fn prove(defect: &'static Defect, options: &ProveOptions, clean
     let expected: Vec<_> = catching(defect, &options.checks).collect();
     let mut result = DefectProof {
         id: defect.id,
+        defect,
+        met_our_delay: false,
         expected: expected.iter().map(|(check, _)| check.id.as_str()).collect(),
         caught_by: Vec::new(),
         finding: expected.first().and_then(|(_, finding)| *finding).map(Finding::slug),
@@ -109,6 +122,7 @@ pub(super) async fn prove(defect: &'static Defect, options: &ProveOptions, clean
         }
     };
     let mut unjudged = false;
+    result.met_our_delay = outcomes.iter().any(|outcome| met_our_delay(outcome));
     for outcome in outcomes {
         let due = expected.iter().find(|(check, _)| check.id == outcome.id);
         match (&outcome.verdict, due) {

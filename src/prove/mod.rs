@@ -7,15 +7,17 @@ mod mutants;
 mod needs;
 mod stage;
 mod survivors;
+mod variations;
 
 use std::collections::BTreeSet;
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::future::join_all;
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 use crate::check::Check;
-use crate::model::{Outcome, Verdict};
-use crate::reference::{DEFECTS, Defect, Filter, VARIATIONS, Variation};
+use crate::model::{Blame, Outcome, Verdict};
+use crate::reference::{DEFECTS, Defect, Filter, VARIATIONS};
 
 pub use clean::CheckProof;
 use clean::Clean;
@@ -23,7 +25,7 @@ pub use defects::{DefectProof, Fate};
 pub use mutants::{Ending, Mutant};
 pub use needs::NeedProof;
 pub use stage::StageError;
-use stage::{Stage, Staging};
+pub use variations::VariationProof;
 
 /// What is proved, and how.
 #[derive(Clone)]
@@ -65,7 +67,7 @@ pub enum Mutants {
 }
 
 /// The proof, as `prove --json` writes it.
-#[derive(Debug, Default, Serialize)]
+#[derive(Default, Serialize)]
 pub struct Proof {
     /// Each check on the clean reference.
     pub checks: Vec<CheckProof>,
@@ -82,21 +84,6 @@ pub struct Proof {
     pub unused_explanations: Vec<String>,
 }
 
-/// A variation against every check.
-#[derive(Clone, Debug, Serialize)]
-pub struct VariationProof {
-    /// The variation.
-    pub id: &'static str,
-    /// Checks that deviate under it.
-    pub accused_by: Vec<&'static str>,
-    /// Checks that could not be judged under it, though they can without.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub unjudged: Vec<&'static str>,
-    /// What those checks said.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub remarks: Vec<String>,
-}
-
 impl Proof {
     /// Whether everything that was tried is proved.
     pub fn holds(&self) -> bool {
@@ -107,7 +94,7 @@ impl Proof {
             && self.defects.iter().all(|defect| defect.outcome == Fate::Caught && defect.unconsulted_by.is_empty())
             && self.mutants.iter().all(|mutant| mutant.outcome == Ending::Caught || mutant.explanation.is_some())
             && self.unused_explanations.is_empty()
-            && self.variations.iter().all(|it| it.accused_by.is_empty() && it.unjudged.is_empty())
+            && self.variations.iter().all(VariationProof::holds)
             && self.needs.iter().all(|need| need.not_verified)
     }
 }
@@ -125,72 +112,67 @@ pub async fn prove(options: &ProveOptions, tell: &(dyn Fn(&str) + Sync)) -> Proo
     proof
 }
 
-/// Defects of time side by side.
-const TIMED: usize = 2;
+/// What met our own delay is tried again, so many side by side.
+const QUIETLY: usize = 2;
 
 /// Defects, variations and needs.
 async fn picked_by_hand(options: &ProveOptions, clean: &Clean, proof: &mut Proof, tell: &(dyn Fn(&str) + Sync)) {
-    let prove_defect = |defect: &'static Defect| async move {
-        let result = defects::prove(defect, options, clean).await;
-        tell(&format!("{:9} {}", format!("{:?}", result.outcome).to_lowercase(), defect.id));
-        result
-    };
-    let (timed, others): (Vec<_>, Vec<_>) =
-        options.defects().partition(|defect| defects::is_about_time(defect, &options.checks));
-    proof.defects = each(others.into_iter(), options.jobs, prove_defect).await;
+    let tell_defect = |proved: &DefectProof| tell(&format!("{:9} {}", proved.outcome.word(), proved.id));
+    let tell_variation = |proved: &VariationProof| tell(&format!("{:9} {}", proved.word(), proved.id));
+    let slots = Semaphore::new(options.jobs.max(1));
     let variations = VARIATIONS.iter().filter(|variation| options.asks_for(variation.id));
-    // Each runs every check: fewer side by side.
-    proof.variations = each(variations, options.jobs.div_ceil(2), |variation| async {
-        let result = prove_variation(variation, &options.checks, clean).await;
-        let verdict = if result.accused_by.is_empty() { "unaccused" } else { "accused" };
-        tell(&format!("{verdict:9} {}", variation.id));
-        result
+    let variations = join_all(variations.map(|variation| async {
+        let proved = variations::prove(variation, &options.checks, clean, &slots).await;
+        tell_variation(&proved);
+        proved
+    }));
+    let defects = each(options.defects(), &slots, |defect| async move {
+        let proved = defects::prove(defect, options, clean).await;
+        tell_defect(&proved);
+        proved
+    });
+    // The longest go first: each variation is tried on every check.
+    (proof.variations, proof.defects) = tokio::join!(variations, defects);
+
+    // Many references share a machine: where it was too busy to measure, it is measured again.
+    let slots = Semaphore::new(QUIETLY);
+    let delayed = proof.variations.iter_mut().filter(|proved| proved.met_our_delay());
+    join_all(delayed.map(|proved| async {
+        variations::prove_again(proved, clean, &slots).await;
+        tell_variation(proved);
+    }))
+    .await;
+    let delayed = proof.defects.iter_mut().filter(|proved| proved.met_our_delay);
+    each(delayed, &slots, |proved| async move {
+        *proved = defects::prove(proved.defect, options, clean).await;
+        tell_defect(proved);
     })
     .await;
-    // Where time is measured, what else goes on at the same time would be our own delay.
-    proof.defects.extend(each(timed.into_iter(), TIMED, prove_defect).await);
-    proof.defects.sort_by_key(|proved| DEFECTS.iter().position(|defect| defect.id == proved.id));
     if options.only.is_empty() {
         proof.needs = needs::prove(&options.checks).await;
     }
 }
 
-/// `prove` of each item, some side by side, in the items' order.
+/// `prove` of each item, as many at a time as there are `slots`, in the items' order.
 async fn each<T, R, F: Future<Output = R>>(
     items: impl Iterator<Item = T>,
-    jobs: usize,
+    slots: &Semaphore,
     prove: impl Fn(T) -> F,
 ) -> Vec<R> {
-    stream::iter(items.map(prove)).buffered(jobs.max(1)).collect().await
+    let proofs = items.map(|item| {
+        let proof = prove(item);
+        async move {
+            // Never closed.
+            let _slot = slots.acquire().await;
+            proof.await
+        }
+    });
+    join_all(proofs).await
 }
 
-async fn prove_variation(variation: &'static Variation, checks: &[&'static Check], clean: &Clean) -> VariationProof {
-    let mut result =
-        VariationProof { id: variation.id, accused_by: Vec::new(), unjudged: Vec::new(), remarks: Vec::new() };
-    let staging = Staging { variation: Some(variation.id.to_owned()), ..Staging::default() };
-    let outcomes = match Stage::start(staging).await {
-        Ok(stage) => stage.run(checks, false).await,
-        Err(error) => {
-            result.unjudged = checks.iter().map(|check| check.id.as_str()).collect();
-            result.remarks.push(error.to_string());
-            return result;
-        }
-    };
-    for outcome in outcomes {
-        let judged_clean = clean.conforms(outcome.id.as_str());
-        match &outcome.verdict {
-            Verdict::Conforms(_) => continue,
-            Verdict::Deviates(_) => result.accused_by.push(outcome.id.as_str()),
-            // What needs a setting that this stage has not may stay unverified, as on the default.
-            Verdict::NotVerified(_) => continue,
-            Verdict::Inconclusive(_) if judged_clean => result.unjudged.push(outcome.id.as_str()),
-            Verdict::Inconclusive(_) => continue,
-        }
-        if let Some(why) = reason(&outcome) {
-            result.remarks.push(format!("{}: {why}", outcome.id));
-        }
-    }
-    result
+/// Whether a check said that this machine was too busy to judge.
+fn met_our_delay(outcome: &Outcome) -> bool {
+    matches!(&outcome.verdict, Verdict::Inconclusive(why) if why.blame == Blame::Harness)
 }
 
 /// Why a check did not conform, in one line.

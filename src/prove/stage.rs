@@ -93,7 +93,7 @@ impl Stage {
     }
 
     fn start_noted(staging: Staging) -> Result<Self, StageError> {
-        let contract = Arc::new(Contract::load("netra-v1").map_err(|error| StageError::Target(error.to_string()))?);
+        let contract = Contract::load("netra-v1").map_err(|error| StageError::Target(error.to_string()))?;
         let mut policy = Policy::default();
         let mut switches = Vec::new();
         for (flag, id) in [("--defect", staging.defect), ("--variation", staging.variation)] {

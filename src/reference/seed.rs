@@ -85,15 +85,13 @@ pub const PROMPTS: [&str; 20] = [
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::reference::{Addresses, Conduct, Policy};
     use crate::wire::Contract;
 
     #[test]
     fn a_hundred_messages_in_ten_threads_of_two_users() {
-        let contract = Arc::new(Contract::load("netra-v1").unwrap());
+        let contract = Contract::load("netra-v1").unwrap();
         let facts = Facts::new(&Conduct::new(7, contract, Policy::default()), Addresses::default());
         let threads = threads(&facts);
         let owners: std::collections::BTreeSet<_> = threads.iter().map(|thread| &thread.user_id).collect();

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use rustls::{ClientConfig, RootCertStore};
@@ -41,14 +41,19 @@ pub enum SetupError {
     SigningKey(String),
 }
 
+/// The authorities that this machine trusts; without any it can still check plain HTTP and the profile's own.
+static MACHINE: LazyLock<RootCertStore> = LazyLock::new(|| {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+});
+
 /// The one TLS configuration of a run; HTTP and WebSocket differ in ALPN only.
 ///
 /// # Errors
 /// [`SetupError`] when a file of the profile is no PEM of its kind.
 fn tls_config(tls: &Tls) -> Result<ClientConfig, SetupError> {
-    let mut roots = RootCertStore::empty();
-    // A machine without certificates can still check plain HTTP and the profile's own authority.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let mut roots = MACHINE.clone();
     if let Some(path) = &tls.ca_file {
         for certificate in certificates("tls.ca_file", path)? {
             roots.add(certificate)?;

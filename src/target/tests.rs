@@ -106,7 +106,7 @@ fn profile(port: u16) -> Profile {
 }
 
 fn target_of(profile: Profile) -> Arc<Target> {
-    let contract = Arc::new(Contract::load("netra-v1").unwrap());
+    let contract = Contract::load("netra-v1").unwrap();
     Target::new(Arc::new(profile), contract, "run-1", 7).unwrap()
 }
 

@@ -1,6 +1,7 @@
 //! A contract file, loaded: the one place that knows how logical things stand on the wire.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jsonschema::Validator;
 use serde_json::{Map, Value};
@@ -14,6 +15,9 @@ use super::{ConfigFault, Endpoint, EnvelopeFault, ErrorCode, Kind, Message, Serv
 /// Contract files that are part of the program.
 const BUILTIN: &[(&str, &str)] =
     &[("netra-v1", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/contracts/netra-v1.yaml")))];
+
+/// Those that have been asked for: a proof needs them for each of hundreds of references.
+static LOADED: Mutex<BTreeMap<&'static str, Arc<Contract>>> = Mutex::new(BTreeMap::new());
 
 /// A contract that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -63,9 +67,15 @@ impl Contract {
     ///
     /// # Errors
     /// [`ContractError`] when there is neither, or the file is no contract.
-    pub fn load(name_or_path: &str) -> Result<Self, ContractError> {
+    pub fn load(name_or_path: &str) -> Result<Arc<Self>, ContractError> {
         if let Some((name, text)) = BUILTIN.iter().find(|(name, _)| *name == name_or_path) {
-            return Self::from_yaml(name, text);
+            let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(contract) = loaded.get(name) {
+                return Ok(Arc::clone(contract));
+            }
+            let contract = Arc::new(Self::from_yaml(name, text)?);
+            loaded.insert(name, Arc::clone(&contract));
+            return Ok(contract);
         }
         if !name_or_path.contains(['/', '.']) {
             return Err(ContractError::Unknown {
@@ -75,7 +85,7 @@ impl Contract {
         }
         let text = std::fs::read_to_string(name_or_path)
             .map_err(|source| ContractError::Unreadable { path: name_or_path.to_owned(), source })?;
-        Self::from_yaml(name_or_path, &text)
+        Self::from_yaml(name_or_path, &text).map(Arc::new)
     }
 
     /// A contract from the text of its file; `name` is for error messages.

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use assert_cmd::Command;
 use netra_check::local::Local;
@@ -48,7 +47,7 @@ impl Environment {
         for id in switches {
             assert!(policy.switch_on(id), "no switch `{id}`");
         }
-        let mut conduct = Conduct::new(1, Arc::new(Contract::load("netra-v1").unwrap()), policy);
+        let mut conduct = Conduct::new(1, Contract::load("netra-v1").unwrap(), policy);
         change(&mut conduct);
         let reference = if tls { Local::start_over_tls(conduct, &[]) } else { Local::start(conduct, &[]) }.unwrap();
         let directory = TempDir::new().unwrap();

@@ -99,7 +99,7 @@ static PANICS: Check =
 
 #[test]
 fn a_panic_in_a_check_is_70_and_accuses_nobody() {
-    let contract = Arc::new(Contract::load("netra-v1").unwrap());
+    let contract = Contract::load("netra-v1").unwrap();
     let local = Local::start(Conduct::new(1, Arc::clone(&contract), Policy::default()), &[]).unwrap();
     let overrides = local.overrides();
     let directory = std::env::temp_dir();

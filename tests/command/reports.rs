@@ -42,7 +42,7 @@ fn no_secret_or_token_is_in_any_output() {
     texts.push(("standard output".into(), String::from_utf8(output.stdout).unwrap()));
     texts.push(("standard error".into(), String::from_utf8(output.stderr).unwrap()));
 
-    let conduct = Conduct::new(1, Contract::load("netra-v1").unwrap().into(), Policy::default());
+    let conduct = Conduct::new(1, Contract::load("netra-v1").unwrap(), Policy::default());
     let facts = Facts::new(&conduct, Addresses::default());
     let passwords = facts.users.iter().map(|user| user.password.clone());
     let secrets: Vec<String> =

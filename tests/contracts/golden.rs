@@ -94,7 +94,7 @@ fn the_writer_says_what_was_written_by_hand() {
 #[test]
 fn the_reference_sends_what_was_written_by_hand() {
     for name in ["netra-v1", "twisted"] {
-        let conduct = Conduct::new(1, super::contract(name).into(), Policy::default());
+        let conduct = Conduct::new(1, super::contract(name), Policy::default());
         let local = Local::start(conduct, &[]).unwrap();
         tokio::runtime::Runtime::new().unwrap().block_on(converse(name, &local));
         local.stop();

@@ -5,6 +5,7 @@ mod golden;
 mod twisted;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use netra_check::wire::{Contract, Endpoint, Kind};
 
@@ -13,7 +14,7 @@ fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/contracts").join(name)
 }
 
-fn contract(name: &str) -> Contract {
+fn contract(name: &str) -> Arc<Contract> {
     let twisted = file("twisted.yaml").to_string_lossy().into_owned();
     Contract::load(if name == "twisted" { &twisted } else { name }).unwrap_or_else(|error| panic!("{error}"))
 }

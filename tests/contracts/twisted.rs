@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 #[test]
 fn the_checks_conform_on_a_contract_of_other_names() {
-    let contract = Arc::new(super::contract("twisted"));
+    let contract = super::contract("twisted");
     let local = Local::start(Conduct::new(1, Arc::clone(&contract), Policy::default()), &[]).unwrap();
     let overrides = local.overrides();
     let request = LoadRequest {

@@ -41,7 +41,7 @@ impl Environment {
     }
 
     fn with(runtime: Runtime, sets: &[String], change: impl FnOnce(&mut Conduct)) -> Self {
-        let contract = Arc::new(Contract::load("netra-v1").unwrap());
+        let contract = Contract::load("netra-v1").unwrap();
         let mut conduct = Conduct::new(1, Arc::clone(&contract), Policy::default());
         change(&mut conduct);
         let local = Local::start(conduct, &[]).unwrap();

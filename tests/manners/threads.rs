@@ -10,7 +10,7 @@ use netra_check::wire::{Contract, Endpoint};
 
 /// Every thread of every user that can log in, with its messages counted.
 pub(crate) async fn threads(profile: &Profile) -> BTreeSet<String> {
-    let contract = Arc::new(Contract::load(&profile.contract).unwrap());
+    let contract = Contract::load(&profile.contract).unwrap();
     let target = Target::new(Arc::new(profile.clone()), contract, "1-look", 1).unwrap();
     let recorder = target.recorder(CheckId::new("run/look"));
     let mut logins = Vec::new();

@@ -69,7 +69,7 @@ impl Environment {
             assert!(policy.switch_on(switch), "no switch `{switch}`");
         }
         // Its schemas take longer to compile than everything else here takes to start.
-        static CONTRACT: LazyLock<Arc<Contract>> = LazyLock::new(|| Arc::new(Contract::load("netra-v1").unwrap()));
+        static CONTRACT: LazyLock<Arc<Contract>> = LazyLock::new(|| Contract::load("netra-v1").unwrap());
         let contract = CONTRACT.clone();
         let conduct = Conduct::new(7, contract.clone(), policy);
         let bind = || async { Some(TcpListener::bind("127.0.0.1:0").await.unwrap()) };

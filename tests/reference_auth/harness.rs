@@ -1,7 +1,5 @@
 //! A reference without a backend, and how to talk to it.
 
-use std::sync::Arc;
-
 use netra_check::reference::{Addresses, Conduct, Facts, Listeners, Peers, Policy, UserState, serve};
 use netra_check::wire::Contract;
 use reqwest::header::{CACHE_CONTROL, LOCATION, SET_COOKIE};
@@ -30,7 +28,7 @@ impl Reference {
         for id in switches {
             assert!(policy.switch_on(id), "{id}");
         }
-        let mut conduct = Conduct::new(7, Arc::new(Contract::load("netra-v1").unwrap()), policy);
+        let mut conduct = Conduct::new(7, Contract::load("netra-v1").unwrap(), policy);
         adapt(&mut conduct);
         let bind = || async { Some(TcpListener::bind(("127.0.0.1", 0)).await.unwrap()) };
         let listeners = Listeners {

@@ -6,6 +6,7 @@ mod generate;
 use std::time::Duration;
 
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 use super::clean::{Baseline, Clean, actor, is_run_wide, launches, measures_time};
 use super::stage::{Stage, Staging};
@@ -88,7 +89,7 @@ pub(super) async fn prove(
         Mutants::These(filters) => filters.clone(),
     };
     // They are few checks each, which mostly wait.
-    let mut mutants = each(filters.into_iter(), 3 * options.jobs, |filter| async move {
+    let mut mutants = each(filters.into_iter(), &Semaphore::new(3 * options.jobs.max(1)), |filter| async move {
         let mutant = try_out(filter, baseline).await;
         tell(&format!("{:13} {}", mutant.outcome.word(), mutant.id));
         mutant

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use super::*;
 use crate::reference::{Addresses, Algorithm, Policy};
 use crate::wire::Contract;
@@ -9,7 +7,7 @@ fn tokens(algorithm: Algorithm, switches: &[&str]) -> Tokens {
     for id in switches {
         assert!(policy.switch_on(id), "{id}");
     }
-    let mut conduct = Conduct::new(7, Arc::new(Contract::load("netra-v1").unwrap()), policy);
+    let mut conduct = Conduct::new(7, Contract::load("netra-v1").unwrap(), policy);
     conduct.algorithm = algorithm;
     Tokens::new(&conduct, &Facts::new(&conduct, Addresses::default())).unwrap()
 }
