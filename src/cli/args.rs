@@ -403,7 +403,7 @@ pub(super) struct ProveArgs {
     /// Only these mutants, as `serve --filter` takes them; neither defects nor variations.
     #[arg(long = "filter", value_name = "FILTER", conflicts_with_all = ["generated", "collateral", "defects"])]
     pub(super) filters: Vec<String>,
-    /// Reference environments side by side [default: 4 for each processor].
+    /// Reference environments side by side [default: 12 for each processor, fewer where open files are few].
     #[arg(long, value_name = "N")]
     pub(super) jobs: Option<usize>,
     /// Write the proof as JSON.

@@ -30,13 +30,12 @@ pub(super) fn prove(args: ProveArgs) -> anyhow::Result<ExitCode> {
         Ok(_) if args.generated => Mutants::Generated,
         Ok(_) => Mutants::None,
     };
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let options = ProveOptions {
         checks,
         only: args.defects.into_iter().collect(),
         collateral: args.collateral,
         mutants,
-        jobs: args.jobs.unwrap_or(4 * processors),
+        jobs: args.jobs.unwrap_or_else(side_by_side).max(1),
     };
     let runtime = tokio::runtime::Runtime::new()?;
     let proof = runtime.block_on(run_proof(&options, &|line| {
@@ -49,6 +48,18 @@ pub(super) fn prove(args: ProveArgs) -> anyhow::Result<ExitCode> {
     tell(&proof, &mut io::stdout().lock())?;
     Ok(if proof.holds() { ExitCode::Conforms } else { ExitCode::Deviation })
 }
+
+/// As many references as keep the processors busy while most of them wait, if their connections are allowed that many
+/// files.
+fn side_by_side() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let files = files.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX);
+    (12 * processors).min(files / FILES)
+}
+
+/// What a reference and the checks on it have open, where some have their most and others their least.
+const FILES: usize = 100;
 
 fn tell(proof: &Proof, out: &mut dyn io::Write) -> io::Result<()> {
     for check in proof.checks.iter().filter(|check| check.verdict != "conforms") {

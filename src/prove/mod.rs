@@ -119,19 +119,20 @@ const QUIETLY: usize = 2;
 async fn picked_by_hand(options: &ProveOptions, clean: &Clean, proof: &mut Proof, tell: &(dyn Fn(&str) + Sync)) {
     let tell_defect = |proved: &DefectProof| tell(&format!("{:9} {}", proved.outcome.word(), proved.id));
     let tell_variation = |proved: &VariationProof| tell(&format!("{:9} {}", proved.word(), proved.id));
-    let slots = Semaphore::new(options.jobs.max(1));
+    // Side by side from the first to the last: variations keep the processors busy, defects mostly wait.
+    let of_defects = Semaphore::new(options.jobs.div_ceil(3));
+    let of_variations = Semaphore::new((options.jobs - options.jobs.div_ceil(3)).max(1));
     let variations = VARIATIONS.iter().filter(|variation| options.asks_for(variation.id));
     let variations = join_all(variations.map(|variation| async {
-        let proved = variations::prove(variation, &options.checks, clean, &slots).await;
+        let proved = variations::prove(variation, &options.checks, clean, &of_variations).await;
         tell_variation(&proved);
         proved
     }));
-    let defects = each(options.defects(), &slots, |defect| async move {
+    let defects = each(options.defects(), &of_defects, |defect| async move {
         let proved = defects::prove(defect, options, clean).await;
         tell_defect(&proved);
         proved
     });
-    // The longest go first: each variation is tried on every check.
     (proof.variations, proof.defects) = tokio::join!(variations, defects);
 
     // Many references share a machine: where it was too busy to measure, it is measured again.

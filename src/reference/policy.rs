@@ -419,6 +419,8 @@ policy! {
     }
     variations {
         refuse_after_upgrade = "refuse-after-upgrade": "Every refusal of a socket is 101, error, close 1008.",
+        // The longest to prove goes first.
+        slow_but_in_window = "slow-but-in-window": "The first events come at 60 % of their windows.",
         outage_after_upgrade = "outage-after-upgrade": "While auth is down: 101, error, close 1013.",
         detail_errors = "detail-errors": "HTTP errors are `{detail: {error_code, …}}`, bare strings where no token is refused.",
         epoch_timestamps = "epoch-timestamps": "Timestamps are epoch seconds.",
@@ -440,7 +442,6 @@ policy! {
         close_without_frame = "close-without-frame-on-protocol-error": "After a protocol error TCP ends without a Close frame.",
         interleaved_segments = "interleaved-segments": "Sub-agents run at the same time.",
         silent_sub_agents = "silent-sub-agents": "Sub-agents have no partial_result.",
-        slow_but_in_window = "slow-but-in-window": "The first events come at 60 % of their windows.",
         token_bucket = "token-bucket": "The rate limit is a token bucket.",
         window_from_first = "window-from-first": "The rate limit's window starts with its first message.",
         generous_retry = "generous-retry": "Retry times are up to 1 s too long.",

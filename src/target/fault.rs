@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use rustix::io::Errno;
+
 use super::transcript::Line;
 use crate::model::{Blame, Evidence, Inconclusive, NotVerified, Origin, Stop};
 
@@ -28,7 +30,8 @@ pub enum FaultKind {
     Throttled,
     /// A gateway answered in place of the service.
     Gateway,
-    /// The checker could not ask: no turn within the check's limit, or a request that cannot be written.
+    /// The checker could not ask: no turn within the check's limit, no file left for a connection, or a request that
+    /// cannot be written.
     Harness,
     /// The origin was given up after several failures.
     Unreachable,
@@ -120,6 +123,9 @@ pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<FaultKind> {
             // `source` of an `io::Error` steps over the error that it wraps.
             if let Some(kind) = io.get_ref().and_then(|inner| kind_of(inner)) {
                 return Some(kind);
+            }
+            if matches!(Errno::from_io_error(io), Some(Errno::MFILE | Errno::NFILE)) {
+                return Some(FaultKind::Harness);
             }
             match io.kind() {
                 io::ErrorKind::ConnectionRefused

@@ -88,8 +88,7 @@ pub(super) async fn prove(
         Mutants::Generated => generate::generate(&contract, &baseline.everything().followed, LATE),
         Mutants::These(filters) => filters.clone(),
     };
-    // They are few checks each, which mostly wait.
-    let mut mutants = each(filters.into_iter(), &Semaphore::new(3 * options.jobs.max(1)), |filter| async move {
+    let mut mutants = each(filters.into_iter(), &Semaphore::new(options.jobs), |filter| async move {
         let mutant = try_out(filter, baseline).await;
         tell(&format!("{:13} {}", mutant.outcome.word(), mutant.id));
         mutant

@@ -112,14 +112,20 @@ pub(super) async fn exhaust(cx: &Context, socket: &mut Socket) -> Result<Receive
     burst.last_refusal().cloned().ok_or_else(|| never().into())
 }
 
-/// What a refusal says after which time to ask again.
+/// After which time a refusal says to ask again, where it says so.
+pub(super) fn told_retry(refusal: &Received) -> Option<Duration> {
+    let told = refusal.message.as_ref().ok()?.field("retry_after_ms")?;
+    Duration::try_from_secs_f64(told.as_f64()? / 1e3).ok()
+}
+
+/// The same where it must say so.
 ///
 /// # Errors
-/// Deviates with [`Finding::BadSchema`] when it does not say.
+/// Deviates with [`Finding::BadSchema`] when it does not.
 pub(super) fn retry_after(cx: &Context, socket: &Socket, refusal: &Received) -> Result<Duration, Stop> {
-    let told = refusal.message.as_ref().ok().and_then(|message| message.field("retry_after_ms"));
-    let after = told.and_then(Value::as_f64).and_then(|after| Duration::try_from_secs_f64(after / 1e3).ok());
-    let seen = || format!("retry_after_ms {}", told.unwrap_or(&Value::Null));
+    let after = told_retry(refusal);
+    let told = || refusal.message.as_ref().ok().and_then(|message| message.field("retry_after_ms"));
+    let seen = || format!("retry_after_ms {}", told().unwrap_or(&Value::Null));
     let expected = "RATE_LIMIT_EXCEEDED with retry_after_ms";
     cx.holds(after.is_some(), Finding::BadSchema, expected, seen, || socket.evidence())?;
     Ok(after.unwrap_or_default())
