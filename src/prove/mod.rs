@@ -112,7 +112,7 @@ pub async fn prove(options: &ProveOptions, tell: &(dyn Fn(&str) + Sync)) -> Proo
     proof
 }
 
-/// What met our own delay is tried again, so many side by side.
+/// What could not be judged where many share the machine is tried again, so many side by side.
 const QUIETLY: usize = 2;
 
 /// Defects, variations and needs.

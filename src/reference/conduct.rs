@@ -96,7 +96,7 @@ impl Default for Settings {
             max_message_bytes: 65_536,
             max_sockets_per_user: 10,
             rate_messages: 40,
-            rate_window: Duration::from_secs(2),
+            rate_window: Duration::from_millis(1500),
             auth_recheck: Duration::from_millis(300),
             clock_leeway: Duration::ZERO,
             replay_events: 200,

@@ -1,7 +1,7 @@
 //! Canaries: names that occur once in a run, whose they are, and where they stand in what was received.
 //!
 //! Every title and text that a check makes bears a number of its own ([`super::Target::title`],
-//! [`super::Target::unique`]); users have their address and id. They are found in octets as they came, in decoded
+//! [`super::Target::unique`]); users have their address and id, threads theirs. They are found in octets as they came, in decoded
 //! JSON strings, and in base64.
 
 use std::collections::{BTreeSet, HashMap};
@@ -39,6 +39,13 @@ pub enum Canary {
     Mark(u32),
     /// Address or id of the user of this id.
     User(Arc<str>),
+    /// A thread that was created in the run, and its owner.
+    Thread {
+        /// The thread's id.
+        id: Arc<str>,
+        /// The user's id.
+        owner: Arc<str>,
+    },
 }
 
 impl fmt::Display for Canary {
@@ -46,6 +53,7 @@ impl fmt::Display for Canary {
         match self {
             Self::Mark(number) => write!(f, "the text numbered {number:0DIGITS$}"),
             Self::User(user) => write!(f, "the address or id of user {user}"),
+            Self::Thread { id, .. } => write!(f, "the id of thread {id}"),
         }
     }
 }
@@ -57,8 +65,8 @@ enum Sign {
     Mark,
     /// A mark in base64, with so many characters before it that belong to its group of octets.
     Encoded(usize),
-    /// A user's address or id.
-    Name(Arc<str>),
+    /// An address or id.
+    Name(Canary),
 }
 
 /// Octets by which signs are indexed: none is shorter.
@@ -144,9 +152,15 @@ impl Canaries {
         let mut state = self.state();
         let user: Arc<str> = id.into();
         for name in [Some(id), email].into_iter().flatten() {
-            state.signs.insert(name, Sign::Name(Arc::clone(&user)));
+            state.signs.insert(name, Sign::Name(Canary::User(Arc::clone(&user))));
         }
         state.users.insert(user);
+    }
+
+    /// A thread of this user has been created.
+    pub(super) fn thread(&self, id: &str, owner: &str) {
+        let canary = Canary::Thread { id: id.into(), owner: owner.into() };
+        self.state().signs.insert(id, Sign::Name(canary));
     }
 
     /// A connection, or an exchange over HTTP, is this user's.
@@ -205,8 +219,8 @@ impl Canaries {
                 let start = place.checked_sub(*before).and_then(|start| text.get(start..));
                 hidden.extend(start.and_then(decoded));
             }
-            Sign::Name(user) if is_whole(text, place, sign) => {
-                found.insert(Canary::User(Arc::clone(user)));
+            Sign::Name(canary) if is_whole(text, place, sign) => {
+                found.insert(canary.clone());
             }
             Sign::Name(_) => {}
         });

@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use super::canary::Canaries;
 use super::token::Token;
 use crate::wire::{Kind, Message};
 
@@ -18,8 +19,11 @@ pub(super) struct Owner {
 }
 
 /// What a run has created.
-#[derive(Default)]
-pub struct Ledger(Mutex<Entries>);
+pub struct Ledger {
+    entries: Mutex<Entries>,
+    /// Whose a thread is, is told to who searches for it.
+    canaries: Arc<Canaries>,
+}
 
 #[derive(Default)]
 struct Entries {
@@ -66,8 +70,12 @@ impl Left {
 }
 
 impl Ledger {
+    pub(super) fn new(canaries: Arc<Canaries>) -> Self {
+        Self { entries: Mutex::default(), canaries }
+    }
+
     fn entries(&self) -> std::sync::MutexGuard<'_, Entries> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The user of this number among the profile's has this id.
@@ -120,6 +128,7 @@ impl Ledger {
             *open = open.saturating_sub(1);
         }
         if let Some(thread) = thread {
+            self.canaries.thread(thread, &owner.user);
             entries.threads.insert(thread.to_owned(), owner.user.clone());
         }
     }
@@ -138,6 +147,7 @@ impl Ledger {
         if let Some(thread) = thread
             && entries.appeared.contains(thread)
         {
+            self.canaries.thread(thread, &user);
             entries.threads.insert(thread.to_owned(), user);
         }
     }
@@ -205,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_thread_is_ours_from_the_request_on_until_it_is_deleted() {
-        let ledger = Ledger::default();
+        let ledger = Ledger::new(Canaries::new("run").into());
         ledger.message(&owner(), &Message::new(Kind::CreateThread).id("m-1"));
         assert_eq!(ledger.left().unnamed, ["u-1"], "sent, not answered");
         ledger.heard(&created("t-1", Some("m-1")));
@@ -217,7 +227,7 @@ mod tests {
 
     #[test]
     fn threads_of_others_are_not_ours() {
-        let ledger = Ledger::default();
+        let ledger = Ledger::new(Canaries::new("run").into());
         ledger.heard(&created("t-1", None));
         ledger.heard(&created("t-2", Some("somebody-else")));
         // Into a thread that was there before.
@@ -229,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_message_without_a_thread_makes_one_of_ours() {
-        let ledger = Ledger::default();
+        let ledger = Ledger::new(Canaries::new("run").into());
         ledger.message(&owner(), &Message::new(Kind::StartAgent).id("m-1"));
         ledger.heard(&created("t-1", None));
         ledger.heard(&Message::new(Kind::MessageCreated).with("in_reply_to", "m-1").with("thread_id", "t-1"));
@@ -238,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_call_that_is_refused_leaves_nothing() {
-        let ledger = Ledger::default();
+        let ledger = Ledger::new(Canaries::new("run").into());
         ledger.call(&owner());
         assert_eq!(ledger.left().unnamed, ["u-1"]);
         ledger.called(&owner(), None);
@@ -249,7 +259,7 @@ mod tests {
 
     #[test]
     fn what_another_user_is_told_of_a_thread_says_nothing_of_it() {
-        let ledger = Ledger::default();
+        let ledger = Ledger::new(Canaries::new("run").into());
         ledger.call(&owner());
         ledger.called(&owner(), Some("t-1"));
         ledger.removed(&Owner { user: "u-2".into(), ..owner() }, "t-1");
@@ -260,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_throwaway_login_is_open_until_it_is_logged_out() {
-        let ledger = Ledger::default();
+        let ledger = Ledger::new(Canaries::new("run").into());
         ledger.throwaway(&owner().token);
         assert_eq!(ledger.left().throwaways.len(), 1);
         ledger.logged_out("a token of the test");

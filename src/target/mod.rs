@@ -142,11 +142,12 @@ impl Target {
     ) -> Result<Arc<Self>, SetupError> {
         let redactor = Arc::new(Redactor::new());
         learn_profile(&redactor, &profile);
+        let transcript = Transcript::new(run, Arc::clone(&redactor));
         let of_run = OfRun {
-            transcript: Transcript::new(run, Arc::clone(&redactor)),
+            ledger: Arc::new(Ledger::new(Arc::clone(transcript.canaries()))),
+            transcript,
             redactor,
             lag: Arc::default(),
-            ledger: Arc::default(),
             mends: TaskTracker::new(),
             guarded: Arc::new(profile.urls.clone()),
             uniques: Arc::default(),

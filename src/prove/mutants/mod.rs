@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use super::clean::{Baseline, Clean, actor, is_run_wide, launches, measures_time};
 use super::stage::{Stage, Staging};
 use super::survivors::Explanations;
-use super::{Mutants, ProveOptions, each, reason};
+use super::{Mutants, ProveOptions, QUIETLY, each, reason};
 use crate::check::Check;
 use crate::model::Verdict;
 use crate::reference::{Filter, Noted, Notes, Subject};
@@ -88,12 +88,16 @@ pub(super) async fn prove(
         Mutants::Generated => generate::generate(&contract, &baseline.everything().followed, LATE),
         Mutants::These(filters) => filters.clone(),
     };
-    let mut mutants = each(filters.into_iter(), &Semaphore::new(options.jobs), |filter| async move {
+    let try_one = |filter: Filter| async move {
         let mutant = try_out(filter, baseline).await;
         tell(&format!("{:13} {}", mutant.outcome.word(), mutant.id));
         mutant
-    })
-    .await;
+    };
+    let mut mutants = each(filters.iter().cloned(), &Semaphore::new(options.jobs), try_one).await;
+    // What could not be judged where many share the machine is tried again where few do.
+    let unjudged = mutants.iter_mut().zip(&filters).filter(|(mutant, _)| mutant.outcome == Ending::Inconclusive);
+    each(unjudged, &Semaphore::new(QUIETLY), |(mutant, filter)| async move { *mutant = try_one(filter.clone()).await })
+        .await;
     let mut explanations = Explanations::read();
     for mutant in mutants.iter_mut().filter(|mutant| mutant.outcome != Ending::Caught) {
         mutant.explanation = explanations.of(&mutant.id, mutant.outcome).map(str::to_owned);
@@ -129,7 +133,7 @@ fn rounds(filter: &Filter, baseline: &Baseline) -> Vec<Vec<&'static Check>> {
     let checks = checks.into_iter().map(|(check, _)| check);
     let (slow, quick): (Vec<&'static Check>, Vec<&'static Check>) = checks.partition(|check| baseline.is_slow(check));
     let is_about_form = filter.is_about_a_field() && matches!(filter.subject(), Subject::Message(_));
-    let mut rounds = if is_about_form {
+    let mut rounds = if is_about_form || matches!(filter, Filter::Misroute(_)) {
         // They hear what the others are told, too: they are there in every round.
         let (judges, others): (Vec<&'static Check>, Vec<&'static Check>) =
             quick.into_iter().partition(|check| is_run_wide(check));

@@ -172,18 +172,23 @@ impl Hub {
             for stranger in self.strangers(user, &message) {
                 self.number(&stranger, To::All, &message);
             }
-            let is_there = |other: &&String| *other != user && self.reaches_a_socket(other, To::All);
-            if fate.misrouted
-                && let Some(stranger) = self.users.keys().find(is_there).cloned()
-            {
-                notes::filtered();
-                self.number(&stranger, To::All, &message);
+            if fate.misrouted {
+                self.misroute(user, &message);
             }
         }
         self.release(user, &kind);
         if kind == Kind::AgentStarted && self.site.policy().messages.undeclared_type.on() {
             let status = Message::new(Kind::Other("status_update".into())).with("status", "busy");
             self.send(user, to, status);
+        }
+    }
+
+    /// Sends a message of `user` to somebody else, too, who is there.
+    pub(super) fn misroute(&mut self, user: &str, message: &Arc<Message>) {
+        let is_there = |other: &&String| *other != user && self.reaches_a_socket(other, To::All);
+        if let Some(stranger) = self.users.keys().find(is_there).cloned() {
+            notes::filtered();
+            self.number(&stranger, To::All, message);
         }
     }
 

@@ -393,6 +393,10 @@ impl Hub {
         if fate.changed {
             notes::filtered();
         }
+        let owner = socket.user.clone();
+        if fate.misrouted {
+            fate.messages.iter().for_each(|message| self.misroute(&owner, &Arc::new(message.clone())));
+        }
         let Some(socket) = self.sockets.get_mut(&number) else { return };
         socket.ahead.extend(fate.messages.into_iter().map(|message| Arc::new(Entry::new(Arc::new(message), 0))));
         socket.wake.notify_one();

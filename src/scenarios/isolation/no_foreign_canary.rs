@@ -51,7 +51,7 @@ impl Oracle {
     fn owner(&self, canary: &Canary) -> Option<User> {
         match canary {
             Canary::Mark(number) => self.marks.get(number).cloned(),
-            Canary::User(user) => Some(Arc::clone(user)),
+            Canary::User(user) | Canary::Thread { owner: user, .. } => Some(Arc::clone(user)),
         }
     }
 

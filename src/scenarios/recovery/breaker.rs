@@ -193,6 +193,8 @@ impl Cast<'_> {
                 recorded(cx.event(socket, within, "service_recovered", is_news).await)?;
             }
         }
+        // What the other user was told of it has come before the answer.
+        recorded(cx.alive(&mut self.other.socket).await)?;
         self.statuses("closed").await?;
         cx.step("a run after the breaker has closed");
         let next = self.request("next", self.healthy(&self.thread)?).await?;

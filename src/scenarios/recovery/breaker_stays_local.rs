@@ -6,6 +6,9 @@ use crate::wire::Kind;
 
 pub(super) static CHECK: Check = check!("recovery/breaker-stays-local", judge: judge, of: &FLOW);
 
+/// What a user is told of a breaker of theirs.
+const NEWS: [Kind; 3] = [Kind::CircuitBreakerTriggered, Kind::GracefulDegradation, Kind::ServiceRecovered];
+
 fn judge(recording: &Recording) -> Judgement {
     let knows_other = !recording.fact("beside")?.is_null();
     recording.step("control: the count of the agent that failed");
@@ -20,8 +23,9 @@ fn judge(recording: &Recording) -> Judgement {
     has_opened(recording)?;
     completes(recording, "another user's run of the same agent", "neighbour", "neighbour run")?;
     recording.step("news of the breaker on another user's socket");
-    let news = recording.seen("neighbour")?.into_iter().find(|seen| seen.is(&Kind::CircuitBreakerTriggered));
-    let (expected, seen) = ("no circuit_breaker_triggered for users who are not concerned", || "one".to_owned());
+    let news = recording.seen("neighbour")?.into_iter().find(|seen| NEWS.contains(&seen.message.kind));
+    let expected = "none of circuit_breaker_triggered, graceful_degradation and service_recovered";
+    let seen = || news.as_ref().map(|news| news.message.kind.to_string()).unwrap_or_default();
     let evidence = || recording.only(&news);
     recording.holds(news.is_none(), Finding::ForeignData, expected, seen, evidence)?;
     if !knows_other {

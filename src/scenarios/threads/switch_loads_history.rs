@@ -4,8 +4,8 @@ use super::history::{Line, same};
 use crate::check;
 use crate::check::work::about;
 use crate::check::{Check, Context, Rest, items};
-use crate::model::{Effect, Judgement, Stop};
-use crate::target::Socket;
+use crate::model::{Effect, Finding, Judgement, Stop};
+use crate::target::{Received, Socket};
 use crate::wire::{Kind, Message};
 
 pub(super) static CHECK: Check = check!("threads/switch-loads-history", run).smoke().effects(&[Effect::Create]);
@@ -19,10 +19,17 @@ async fn run(cx: &Context) -> Judgement {
     let mut session = cx.session(&login.access).await?;
     cx.step("two threads with messages");
     let (first, second) = (written(cx, &rest, &TEXTS).await?, written(cx, &rest, &TEXTS[..2]).await?);
-    for (name, (thread, lines)) in [("first", &first), ("second", &second), ("first", &first)] {
+    let switches = [("first", &first), ("second", &second), ("first", &first)];
+    for (name, (thread, lines)) in switches {
         cx.step(format!("switching to the {name} thread"));
         loads(cx, &mut session.socket, thread, lines).await?;
     }
+    cx.step("what came beside that, up to the answer to a ping");
+    cx.ask(&mut session.socket, Message::new(Kind::Ping)).await?;
+    let is_loaded = |received: &&Received| received.kind() == Some(&Kind::ThreadLoaded);
+    let loaded = session.socket.seen().iter().filter(is_loaded).count();
+    let (expected, seen) = ("thread_loaded once for each switch", || format!("{loaded} for {} switches", switches.len()));
+    cx.holds(loaded == switches.len(), Finding::Duplicated, expected, seen, || session.socket.evidence())?;
     session.close().await;
     cx.conforms()
 }
