@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -21,8 +21,8 @@ use super::users::UserPool;
 use super::{claims, clear};
 use crate::check::{Body, Check, Waits};
 use crate::model::{
-    Blame, CheckId, Effect, Event, Gate, Group, History, Inconclusive, Judgement, Level, NotReady, Outcome, RunFacts,
-    RunResult, Sink, Totals, Trace, Verdict,
+    Blame, CheckId, Effect, Event, Gate, Group, History, Inconclusive, Judgement, Level, NotReady, Outcome, Repetition,
+    RunFacts, RunResult, Sink, Totals, Trace, Verdict,
 };
 use crate::target::Target;
 
@@ -57,6 +57,41 @@ pub struct RunOptions {
     pub repeat: u32,
     /// Ends the run from outside.
     pub interrupt: CancellationToken,
+}
+
+impl RunOptions {
+    /// These checks on a reference that was started for them: nothing is waited for, bounded or required.
+    pub fn on_reference(target: Arc<Target>, checks: Vec<&'static Check>) -> Self {
+        let profile = target.profile().name.clone();
+        let facts = RunFacts {
+            id: target.transcript().run().to_owned(),
+            reference: true,
+            profile_argument: profile.clone(),
+            profile,
+            contract: target.contract().name().to_owned(),
+            hosts: Vec::new(),
+            seed: target.seed(),
+            selection: String::new(),
+            started: SystemTime::now(),
+            revision: None,
+            tool_version: env!("CARGO_PKG_VERSION"),
+            planned: checks.iter().map(|check| check.id).collect(),
+            not_selected: 0,
+            repetition: Repetition::default(),
+        };
+        Self {
+            facts: Arc::new(facts),
+            selected: Selected { checks, not_selected: 0 },
+            required: BTreeSet::new(),
+            jobs: 0,
+            readiness: false,
+            timeout: target.profile().limits.run,
+            fail_fast: false,
+            repeat: 1,
+            interrupt: CancellationToken::new(),
+            target,
+        }
+    }
 }
 
 /// What the tasks of a run share.

@@ -3,6 +3,7 @@
 mod identity;
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use identity::{Issued, TlsFiles};
 
-use crate::profile::{Environment, Overrides};
+use crate::profile::{Diagnostics, Environment, LoadRequest, Overrides, Profile, load};
 use crate::reference::{Addresses, Conduct, Facts, Listeners, PROMPTS, Peers, ServeError, serve, write_source};
 
 /// Where the source tree of the reference's auth service is written.
@@ -112,6 +113,21 @@ impl Local {
             Some(files) => files.told(layer),
             None => layer,
         }
+    }
+
+    /// The profile `local` as it points at it; no variable of the process is read.
+    ///
+    /// # Errors
+    /// [`Diagnostics`] when the profile refuses what the reference tells: a defect of ours.
+    pub fn profile(&self) -> Result<Profile, Diagnostics> {
+        let request = LoadRequest {
+            name_or_path: "local",
+            sets: &[],
+            overrides: Some(&self.overrides()),
+            env: &|_| None,
+            directory: Path::new(""),
+        };
+        load(request).map(|loaded| loaded.profile)
     }
 
     /// Ends it, and waits until its last task is over.

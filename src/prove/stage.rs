@@ -1,16 +1,12 @@
 //! A reference to prove something on: started, checked, ended.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
-
-use tokio_util::sync::CancellationToken;
 
 use crate::check::Check;
-use crate::engine::{RunOptions, Selected, run};
+use crate::engine::{RunOptions, run};
 use crate::local::{Local, LocalError};
-use crate::model::{Need, Outcome, Repetition, RunFacts};
+use crate::model::{Need, Outcome};
 use crate::profile::{LoadRequest, Profile};
 use crate::reference::{Conduct, DatabaseError, Databases, Filter, Notes, Policy, Setting};
 use crate::target::Target;
@@ -175,39 +171,9 @@ impl Stage {
 
     /// Runs `checks`; outcomes in the checks' order.
     pub(super) async fn judge(&self, checks: &[&'static Check], fail_fast: bool) -> Vec<Arc<Outcome>> {
-        let facts = Arc::new(RunFacts {
-            id: "prove".into(),
-            reference: true,
-            profile: self.profile.name.clone(),
-            profile_argument: self.profile.name.clone(),
-            contract: self.contract.name().to_owned(),
-            revision: None,
-            hosts: Vec::new(),
-            seed: 1,
-            selection: String::new(),
-            started: SystemTime::now(),
-            tool_version: env!("CARGO_PKG_VERSION"),
-            planned: checks.iter().map(|check| check.id).collect(),
-            not_selected: 0,
-            repetition: Repetition::default(),
-        });
         let profile = Arc::new(self.profile.clone());
-        let target = match Target::new(profile, Arc::clone(&self.contract), facts.id.clone(), facts.seed) {
-            Ok(target) => target,
-            Err(_) => return Vec::new(),
-        };
-        let options = RunOptions {
-            target: Arc::clone(&target),
-            facts,
-            selected: Selected { checks: checks.to_vec(), not_selected: 0 },
-            required: BTreeSet::new(),
-            jobs: 16,
-            readiness: false,
-            timeout: Duration::from_secs(120),
-            fail_fast,
-            repeat: 1,
-            interrupt: CancellationToken::new(),
-        };
+        let Ok(target) = Target::new(profile, Arc::clone(&self.contract), "prove", 1) else { return Vec::new() };
+        let options = RunOptions { jobs: 16, fail_fast, ..RunOptions::on_reference(target, checks.to_vec()) };
         let result = run(&options, &mut []).await;
         result.outcomes.clone()
     }

@@ -1,18 +1,15 @@
 //! The gate: each exit code, and what makes it stricter or milder.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use insta::assert_snapshot;
 use netra_check::check::{Body, Check};
-use netra_check::engine::{RunOptions, Selected};
+use netra_check::engine::RunOptions;
 use netra_check::local::Local;
-use netra_check::model::{Blame, Repetition, RunFacts, Verdict};
-use netra_check::profile::{LoadRequest, load};
+use netra_check::model::{Blame, Verdict};
 use netra_check::reference::{Conduct, Policy};
 use netra_check::target::Target;
 use netra_check::wire::Contract;
-use tokio_util::sync::CancellationToken;
 
 use super::environment::{Environment, netra_check, scrubbed};
 use super::output;
@@ -101,45 +98,10 @@ static PANICS: Check =
 fn a_panic_in_a_check_is_70_and_accuses_nobody() {
     let contract = Contract::load("netra-v1").unwrap();
     let local = Local::start(Conduct::new(1, Arc::clone(&contract), Policy::default()), &[]).unwrap();
-    let overrides = local.overrides();
-    let directory = std::env::temp_dir();
-    let request = LoadRequest {
-        name_or_path: "local",
-        sets: &[],
-        overrides: Some(&overrides),
-        env: &|_| None,
-        directory: &directory,
-    };
-    let profile = load(request).unwrap().profile;
-    let facts = Arc::new(RunFacts {
-        id: "panic".into(),
-        reference: true,
-        profile: profile.name.clone(),
-        profile_argument: "local".into(),
-        contract: contract.name().to_owned(),
-        revision: None,
-        hosts: Vec::new(),
-        seed: 1,
-        selection: String::new(),
-        started: SystemTime::now(),
-        tool_version: "0",
-        planned: vec![PANICS.id],
-        not_selected: 0,
-        repetition: Repetition::default(),
-    });
+    let profile = local.profile().unwrap();
     let result = tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let options = RunOptions {
-            target: Target::new(Arc::new(profile), contract, "panic", 1).unwrap(),
-            facts,
-            selected: Selected { checks: vec![&PANICS], not_selected: 0 },
-            required: [].into(),
-            jobs: 1,
-            timeout: Duration::from_secs(60),
-            fail_fast: false,
-            repeat: 1,
-            readiness: false,
-            interrupt: CancellationToken::new(),
-        };
+        let target = Target::new(Arc::new(profile), contract, "panic", 1).unwrap();
+        let options = RunOptions::on_reference(target, vec![&PANICS]);
         netra_check::engine::run(&options, &mut []).await
     });
     assert_eq!(result.exit_code.code(), 70);

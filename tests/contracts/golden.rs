@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use netra_check::local::Local;
-use netra_check::profile::{LoadRequest, load};
 use netra_check::reference::{Conduct, Policy};
 use netra_check::wire::{Kind, Message};
 use serde::Deserialize;
@@ -102,15 +101,7 @@ fn the_reference_sends_what_was_written_by_hand() {
 }
 
 async fn converse(name: &str, local: &Local) {
-    let overrides = local.overrides();
-    let request = LoadRequest {
-        name_or_path: "local",
-        sets: &[],
-        overrides: Some(&overrides),
-        env: &|_| None,
-        directory: std::path::Path::new(""),
-    };
-    let profile = load(request).unwrap().profile;
+    let profile = local.profile().unwrap();
     let token_member = if name == "twisted" { "access" } else { "access_token" };
     let token = login(&profile, token_member).await;
     let mut upgrade = profile.urls.websocket.as_str().into_client_request().unwrap();

@@ -3,18 +3,16 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
 
 use netra_check::check::Check;
-use netra_check::engine::{RunOptions, Selected, run};
+use netra_check::engine::{RunOptions, run};
 use netra_check::local::Local;
-use netra_check::model::{Entry, Repetition, RunFacts, RunResult};
+use netra_check::model::{Entry, RunResult};
 use netra_check::profile::{LoadRequest, Profile, load};
 use netra_check::reference::{Conduct, Policy};
 use netra_check::target::Target;
 use netra_check::wire::Contract;
 use tokio::runtime::{Builder, Runtime};
-use tokio_util::sync::CancellationToken;
 
 pub(crate) struct Environment {
     local: Local,
@@ -61,22 +59,6 @@ impl Environment {
 
     /// Runs `checks`; everything that was said, too.
     pub(crate) fn run(&self, checks: Vec<&'static Check>) -> (Arc<RunResult>, Vec<Entry>) {
-        let facts = Arc::new(RunFacts {
-            id: "1-manners".into(),
-            reference: true,
-            profile: self.profile.name.clone(),
-            profile_argument: "local".into(),
-            contract: self.contract.name().to_owned(),
-            revision: None,
-            hosts: Vec::new(),
-            seed: 1,
-            selection: String::new(),
-            started: SystemTime::now(),
-            tool_version: "0",
-            planned: checks.iter().map(|check| check.id).collect(),
-            not_selected: 0,
-            repetition: Repetition::default(),
-        });
         let profile = Arc::new(self.profile.clone());
         let target = Target::new(profile, Arc::clone(&self.contract), "1-manners", 1).unwrap();
         let said = Arc::new(Mutex::new(Vec::new()));
@@ -84,18 +66,7 @@ impl Environment {
             let said = Arc::clone(&said);
             move |entry| said.lock().unwrap().push(entry.clone())
         });
-        let options = RunOptions {
-            target,
-            facts,
-            selected: Selected { checks, not_selected: 0 },
-            required: BTreeSet::new(),
-            jobs: 8,
-            timeout: Duration::from_secs(120),
-            fail_fast: false,
-            repeat: 1,
-            readiness: true,
-            interrupt: CancellationToken::new(),
-        };
+        let options = RunOptions { readiness: true, jobs: 8, ..RunOptions::on_reference(target, checks) };
         let result = self.runtime.block_on(run(&options, &mut []));
         let said = said.lock().unwrap().clone();
         (result, said)
