@@ -12,7 +12,7 @@ fn proof() -> &'static Value {
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut prove = Command::cargo_bin("netra-check").unwrap();
         // Its exit code says only whether all is proved; the tests say what is not.
-        prove.args(["prove", "--json"]).arg(file.path()).output().unwrap();
+        prove.args(["prove", "--jobs", "12", "--json"]).arg(file.path()).output().unwrap();
         serde_json::from_reader(file.reopen().unwrap()).unwrap()
     })
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::clean::Clean;
 use super::stage::{Stage, Staging};
-use super::{ProveOptions, met_our_delay, reason};
+use super::{ProveOptions, reason};
 use crate::check::Check;
 use crate::model::{Finding, Verdict};
 use crate::reference::Defect;
@@ -60,9 +60,6 @@ pub struct DefectProof {
     /// Those of them that deviated.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub collateral: Vec<&'static str>,
-    /// Whether one of its checks said that this machine was too busy.
-    #[serde(skip)]
-    pub(super) met_our_delay: bool,
 }
 
 /// Whether the page of one of `checks` names `defect`.
@@ -87,7 +84,6 @@ pub(super) async fn prove(defect: &'static Defect, options: &ProveOptions, clean
     let mut result = DefectProof {
         id: defect.id,
         defect,
-        met_our_delay: false,
         expected: expected.iter().map(|(check, _)| check.id.as_str()).collect(),
         caught_by: Vec::new(),
         finding: expected.first().and_then(|(_, finding)| *finding).map(Finding::slug),
@@ -122,7 +118,6 @@ pub(super) async fn prove(defect: &'static Defect, options: &ProveOptions, clean
         }
     };
     let mut unjudged = false;
-    result.met_our_delay = outcomes.iter().any(|outcome| met_our_delay(outcome));
     for outcome in outcomes {
         let due = expected.iter().find(|(check, _)| check.id == outcome.id);
         match (&outcome.verdict, due) {

@@ -135,7 +135,8 @@ async fn picked_by_hand(options: &ProveOptions, clean: &Clean, proof: &mut Proof
     });
     (proof.variations, proof.defects) = tokio::join!(variations, defects);
 
-    // Many references share a machine: where it was too busy to measure, it is measured again.
+    // Many references share a machine. Where that is why a check could not measure, or judged a defect by another of its
+    // effects, it is asked again; who accuses a variation is not.
     let slots = Semaphore::new(QUIETLY);
     let delayed = proof.variations.iter_mut().filter(|proved| proved.met_our_delay());
     join_all(delayed.map(|proved| async {
@@ -143,8 +144,8 @@ async fn picked_by_hand(options: &ProveOptions, clean: &Clean, proof: &mut Proof
         tell_variation(proved);
     }))
     .await;
-    let delayed = proof.defects.iter_mut().filter(|proved| proved.met_our_delay);
-    each(delayed, &slots, |proved| async move {
+    let uncaught = proof.defects.iter_mut().filter(|proved| proved.outcome != Fate::Caught);
+    each(uncaught, &slots, |proved| async move {
         *proved = defects::prove(proved.defect, options, clean).await;
         tell_defect(proved);
     })

@@ -141,7 +141,8 @@ async fn interrupted(
     let mut replayed = 0;
     for (number, style) in plan.styles.iter().enumerate() {
         cx.step(format!("a stream before {}", style.words()));
-        take(cx, &mut session.socket, tale.run(), replayed + rng.random_range(plan.taken.clone())).await?;
+        let count = replayed + rng.random_range(plan.taken.clone());
+        take(cx, &mut session.socket, tale.run(), count, &mut progress).await?;
         if progress.borrow().ended.contains(tale.run()) || is_over(&session.socket, tale.run()) {
             begin(cx, &mut session, &mut tale).await?;
         }
@@ -185,15 +186,27 @@ fn is_last(message: &Message, run: &str) -> bool {
     message.run_id() == Some(run) && ends_run(&message.kind)
 }
 
-/// Takes `count` messages about runs, or all to the end of `run`.
-async fn take(cx: &Context, socket: &mut Socket, run: &str, count: u64) -> Result<(), Stop> {
+/// Takes `count` messages about runs, or all to the end of `run`; which this socket is not told where the one before
+/// it was.
+async fn take(
+    cx: &Context,
+    socket: &mut Socket,
+    run: &str,
+    count: u64,
+    progress: &mut watch::Receiver<Progress>,
+) -> Result<(), Stop> {
     let of_a_run = |message: &Message| message.run_id().is_some();
     let within = cx.profile().thresholds.first_content;
     for _ in 0..count {
         if is_over(socket, run) {
             break;
         }
-        cx.message_within(socket, within, "an event of a run", of_a_run).await?;
+        let is_over_elsewhere = async { progress.wait_for(|now| now.ended.contains(run)).await.is_ok() };
+        tokio::select! {
+            biased;
+            event = cx.message_within(socket, within, "an event of a run", of_a_run) => drop(event?),
+            _ = is_over_elsewhere => return cx.alive(socket).await,
+        }
     }
     Ok(())
 }
