@@ -54,6 +54,11 @@ pub(super) enum Command {
     /// Make, check and show profiles.
     #[command(subcommand)]
     Profile(ProfileCommand),
+    /// Show, check and compare contracts.
+    #[command(subcommand)]
+    Contract(ContractCommand),
+    /// Say one prompt over one socket and show what comes, frame by frame, as the contract reads it.
+    Observe(ObserveArgs),
     /// Serve the built-in reference environment in the foreground.
     Serve(ServeArgs),
     /// Prove that every check can fail and that nobody is accused unjustly.
@@ -409,6 +414,40 @@ pub(super) struct ProveArgs {
     /// Write the proof as JSON.
     #[arg(long, value_name = "PATH")]
     pub(super) json: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ContractCommand {
+    /// The text of a contract; without a name those that are built in.
+    Show {
+        /// A built-in contract, or the path of a contract file.
+        #[arg(value_name = "NAME|PATH")]
+        name: Option<String>,
+    },
+    /// Whether a file is a contract, and what it holds.
+    Validate {
+        /// A built-in contract, or the path of a contract file.
+        #[arg(value_name = "NAME|PATH")]
+        name: String,
+    },
+    /// What two contracts say differently.
+    Diff {
+        /// A built-in contract, or the path of a contract file.
+        #[arg(value_name = "NAME|PATH")]
+        left: String,
+        /// The other one.
+        #[arg(value_name = "NAME|PATH")]
+        right: String,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ObserveArgs {
+    #[command(flatten)]
+    pub(super) profile: ProfileArgs,
+    /// What is said.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) prompt: Option<String>,
 }
 
 #[derive(Args, Debug)]

@@ -2,12 +2,14 @@
 
 mod args;
 mod ci;
+mod contract;
 mod doctor;
 #[cfg(test)]
 mod examples;
 mod explain;
 mod interrupt;
 mod list;
+mod observe;
 mod plan;
 pub mod profile;
 mod prove;
@@ -60,6 +62,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::List(args) => list::list(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Profile(command) => profile_command(command, color),
+        Command::Contract(command) => contract::contract(&command),
+        Command::Observe(args) => observe::observe(args, color),
         Command::Serve(args) => serve::serve(args),
         Command::Prove(args) => prove::prove(args),
         Command::Sweep(args) => sweep::sweep(args, color),

@@ -1,13 +1,15 @@
 //! A contract file, loaded: the one place that knows how logical things stand on the wire.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jsonschema::Validator;
 use serde_json::{Map, Value};
 
-use super::contract_file::{Carrier, ContractFile, MessageSpec, TokenRules};
+use super::contract_file::{Carrier, ContractFile, Envelope, MessageSpec, TokenRules};
 use super::endpoint::EndpointSpec;
+use super::places::Places;
 use super::schema::{self, SchemaFault};
 use super::shape::{Shape, Shapes};
 use super::{ConfigFault, Endpoint, EnvelopeFault, ErrorCode, Kind, Message, Service, TimestampForm, WsConfig};
@@ -77,15 +79,25 @@ impl Contract {
             loaded.insert(name, Arc::clone(&contract));
             return Ok(contract);
         }
+        Self::from_yaml(name_or_path, &Self::text(name_or_path)?).map(Arc::new)
+    }
+
+    /// The text of such a file.
+    ///
+    /// # Errors
+    /// [`ContractError`] when there is neither.
+    pub fn text(name_or_path: &str) -> Result<Cow<'static, str>, ContractError> {
+        if let Some((_, text)) = BUILTIN.iter().find(|(name, _)| *name == name_or_path) {
+            return Ok(Cow::Borrowed(text));
+        }
         if !name_or_path.contains(['/', '.']) {
             return Err(ContractError::Unknown {
                 name: name_or_path.to_owned(),
                 known: Self::builtin_names().collect::<Vec<_>>().join(", "),
             });
         }
-        let text = std::fs::read_to_string(name_or_path)
-            .map_err(|source| ContractError::Unreadable { path: name_or_path.to_owned(), source })?;
-        Self::from_yaml(name_or_path, &text).map(Arc::new)
+        let text = std::fs::read_to_string(name_or_path);
+        text.map(Cow::Owned).map_err(|source| ContractError::Unreadable { path: name_or_path.to_owned(), source })
     }
 
     /// A contract from the text of its file; `name` is for error messages.
@@ -100,15 +112,27 @@ impl Contract {
                 return Err(malformed(format!("http: no call is known as `{endpoint}`")));
             }
         }
+        for (key, places) in [("type", &file.envelope.r#type), ("payload", &file.envelope.payload)] {
+            if places.all().is_empty() {
+                return Err(malformed(format!("envelope.{key}: no place; expected a JSON pointer, or several")));
+            }
+            if let Some(place) = places.all().iter().find(|place| !place.is_empty() && !place.starts_with('/')) {
+                return Err(malformed(format!("envelope.{key}: `{place}` is no JSON pointer: it begins with `/`")));
+            }
+        }
         let names = |specs: &BTreeMap<String, MessageSpec>| {
-            specs
-                .iter()
-                .map(|(slug, spec)| {
-                    let kind = Kind::named(slug)
-                        .ok_or_else(|| malformed(format!("messages: no message is known as `{slug}`")))?;
-                    Ok((spec.name.clone().unwrap_or_else(|| slug.clone()), kind))
-                })
-                .collect::<Result<BTreeMap<_, _>, _>>()
+            let mut names = BTreeMap::new();
+            for (slug, spec) in specs {
+                let unknown = || malformed(format!("messages: no message is known as `{slug}`"));
+                let kind = Kind::named(slug).ok_or_else(unknown)?;
+                let own = std::slice::from_ref(slug);
+                for name in spec.name.as_ref().map_or(own, Places::all) {
+                    if let Some(other) = names.insert(name.clone(), kind.clone()) {
+                        return Err(malformed(format!("messages: both {other} and {slug} are called `{name}`")));
+                    }
+                }
+            }
+            Ok(names)
         };
         let (client_names, server_names) = (names(&file.messages.client)?, names(&file.messages.server)?);
         let compile = |at: &str, schema: &Value| {
@@ -245,6 +269,11 @@ impl Contract {
         self.file.ws_config.keys().map(String::as_str)
     }
 
+    /// The calls that the contract has.
+    pub fn endpoints(&self) -> impl Iterator<Item = Endpoint> + '_ {
+        Endpoint::ALL.iter().copied().filter(|endpoint| self.endpoint(*endpoint).is_some())
+    }
+
     /// A call's method and path with its `{placeholders}`; `None` where the contract has no such call.
     pub fn endpoint(&self, endpoint: Endpoint) -> Option<(&str, &str)> {
         self.file.http.get(endpoint.slug()).map(|spec| (spec.method.as_str(), spec.path.as_str()))
@@ -348,10 +377,8 @@ impl Contract {
         let value: Value = serde_json::from_str(text).map_err(|error| EnvelopeFault::NotJson(error.to_string()))?;
         let object = value.as_object().ok_or(EnvelopeFault::NotAnObject)?;
         let envelope = &self.file.envelope;
-        let name = match value.pointer(&envelope.r#type) {
-            None | Some(Value::Null) => return Err(EnvelopeFault::NoType),
-            Some(name) => name.as_str().ok_or(EnvelopeFault::TypeNotAString)?,
-        };
+        let name = type_of(envelope, &value).filter(|name| !name.is_null()).ok_or(EnvelopeFault::NoType)?;
+        let name = name.as_str().ok_or(EnvelopeFault::TypeNotAString)?;
         let kind = names.get(name).cloned().unwrap_or_else(|| Kind::Other(name.to_owned()));
         let payload = self.wire_payload(&value, object).ok_or(EnvelopeFault::NoPayload)?;
         let payload = match specs.get(kind.slug()) {
@@ -375,7 +402,7 @@ impl Contract {
         let Some(object) = value.as_object() else { return vec![EnvelopeFault::NotAnObject] };
         let envelope = &self.file.envelope;
         let mut faults = Vec::new();
-        match value.pointer(&envelope.r#type) {
+        match type_of(envelope, value) {
             None => faults.push(EnvelopeFault::NoType),
             Some(Value::String(_)) => {}
             Some(_) => faults.push(EnvelopeFault::TypeNotAString),
@@ -383,16 +410,15 @@ impl Contract {
         if self.wire_payload(value, object).is_none() {
             faults.push(EnvelopeFault::NoPayload);
         }
+        let is_flat = envelope.payload.all().iter().any(String::is_empty);
         for (name, member) in object {
             let logical = envelope.members.iter().find(|(_, wire)| *wire == name).map(|(logical, _)| logical.as_str());
-            let is_part = [&envelope.r#type, &envelope.payload]
-                .iter()
-                .any(|pointer| pointer.trim_start_matches('/').split('/').next() == Some(name));
+            let is_part = envelope.r#type.members().chain(envelope.payload.members()).any(|part| part == name);
             match logical {
                 Some("message_id") if !member.is_string() => faults.push(EnvelopeFault::WrongType(name.clone())),
                 Some("sequence") if !member.is_u64() => faults.push(EnvelopeFault::WrongType(name.clone())),
                 Some(_) => {}
-                None if is_part || envelope.payload.is_empty() => {}
+                None if is_part || is_flat => {}
                 None => faults.push(EnvelopeFault::Undeclared(name.clone())),
             }
         }
@@ -424,13 +450,13 @@ impl Contract {
         };
         let envelope = &self.file.envelope;
         let mut text = Value::Object(Map::new());
-        put(&mut text, &envelope.r#type, Value::from(name));
-        if envelope.payload.is_empty() {
+        put(&mut text, envelope.r#type.first(), Value::from(name));
+        if envelope.payload.first().is_empty() {
             if let (Value::Object(text), Value::Object(payload)) = (&mut text, payload) {
                 text.extend(payload);
             }
         } else {
-            put(&mut text, &envelope.payload, payload);
+            put(&mut text, envelope.payload.first(), payload);
         }
         let members = [
             ("message_id", message.message_id.clone().map(Value::from)),
@@ -447,7 +473,7 @@ impl Contract {
 
     /// What messages of this kind are called on the wire.
     pub fn wire_type<'a>(&'a self, kind: &'a Kind) -> &'a str {
-        self.spec(kind).and_then(|spec| spec.name.as_deref()).unwrap_or_else(|| kind.slug())
+        self.spec(kind).and_then(|spec| Some(spec.name.as_ref()?.first())).unwrap_or_else(|| kind.slug())
     }
 
     fn spec(&self, kind: &Kind) -> Option<&MessageSpec> {
@@ -459,16 +485,27 @@ impl Contract {
         self.file.shapes.0.get(which(self.file.http.get(endpoint.slug())?)?)
     }
 
+    /// The first of the contract's places at which a payload stands.
     fn wire_payload(&self, value: &Value, object: &Map<String, Value>) -> Option<Value> {
         let envelope = &self.file.envelope;
-        if !envelope.payload.is_empty() {
-            return value.pointer(&envelope.payload).filter(|payload| payload.is_object()).cloned();
-        }
-        let type_member = envelope.r#type.trim_start_matches('/');
-        let mut payload = object.clone();
-        payload.retain(|name, _| name != type_member && !envelope.members.values().any(|member| member == name));
-        Some(Value::Object(payload))
+        envelope.payload.all().iter().find_map(|place| {
+            if !place.is_empty() {
+                return value.pointer(place).filter(|payload| payload.is_object()).cloned();
+            }
+            let is_part = |name: &str| {
+                envelope.r#type.members().any(|member| member == name)
+                    || envelope.members.values().any(|member| member == name)
+            };
+            let mut payload = object.clone();
+            payload.retain(|name, _| !is_part(name));
+            Some(Value::Object(payload))
+        })
     }
+}
+
+/// What stands at the first of the type's places that is there.
+fn type_of<'v>(envelope: &Envelope, value: &'v Value) -> Option<&'v Value> {
+    envelope.r#type.all().iter().find_map(|place| value.pointer(place))
 }
 
 /// `schema` with the contract's shapes as its `$defs`, so that `#/$defs/thread` works everywhere.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::TimestampForm;
 use super::endpoint::EndpointSpec;
+use super::places::Places;
 use super::shape::{Shape, Shapes};
 use super::ws_config::ConfigValues;
 
@@ -57,10 +58,10 @@ pub(super) struct Subprotocol {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Envelope {
-    /// JSON pointer of the type.
-    pub(super) r#type: String,
-    /// JSON pointer of the payload; empty: the fields stand at the top level.
-    pub(super) payload: String,
+    /// Where the type stands.
+    pub(super) r#type: Places,
+    /// Where the payload stands; the empty pointer: its fields stand at the top level.
+    pub(super) payload: Places,
     /// Logical `message_id`, `sequence`, `timestamp` → top-level member.
     pub(super) members: BTreeMap<String, String>,
 }
@@ -69,9 +70,9 @@ pub(super) struct Envelope {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MessageSpec {
-    /// Its name on the wire, where it differs from the logical one.
+    /// Its names on the wire, where they differ from the logical one; the first one is written.
     #[serde(default)]
-    pub(super) name: Option<String>,
+    pub(super) name: Option<Places>,
     /// Client: the kind of its direct answer.
     #[serde(default)]
     pub(super) answer: Option<String>,

@@ -10,6 +10,7 @@ mod contract_file;
 mod endpoint;
 mod kind;
 mod message;
+mod places;
 mod schema;
 mod shape;
 mod timestamp;

@@ -3,6 +3,7 @@
 mod between;
 mod ci;
 mod connection;
+mod contract;
 mod environment;
 mod gate;
 mod hostile;

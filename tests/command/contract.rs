@@ -1,0 +1,71 @@
+//! Contracts: shown, checked, compared, and what one makes of an environment.
+
+use super::environment::{Environment, netra_check};
+use super::output;
+
+const V1: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/contracts/netra-v1.yaml");
+/// A dialect that nobody speaks.
+const TWISTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/contracts/twisted.yaml");
+
+#[test]
+fn the_built_in_ones_are_listed_and_shown_as_they_are_written() {
+    let (code, out, _) = output(netra_check().args(["contract", "show"]));
+    assert_eq!((code, out.as_str()), (0, "netra-v1\n"));
+    let (code, out, _) = output(netra_check().args(["contract", "show", "netra-v1"]));
+    assert_eq!((code, out), (0, std::fs::read_to_string(V1).unwrap()));
+    let (code, out, err) = output(netra_check().args(["contract", "show", "netra-v2"]));
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(err.contains("no contract `netra-v2`: built in are netra-v1"), "{err}");
+}
+
+#[test]
+fn what_is_no_contract_is_named() {
+    let (code, out, _) = output(netra_check().args(["contract", "validate", TWISTED]));
+    assert_eq!(code, 0, "{out}");
+    assert!(out.starts_with("contract `twisted` is valid\n"), "{out}");
+    let twisted = std::fs::read_to_string(TWISTED).unwrap();
+    let changes = [
+        ("  type: /kind\n", "  type: kind\n", "envelope.type: `kind` is no JSON pointer"),
+        ("  type: /kind\n", "  type: []\n", "envelope.type: no place"),
+        ("envelope:\n", "envelop:\n", "unknown field `envelop`"),
+    ];
+    for (from, to, due) in changes {
+        let mut file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
+        assert!(twisted.contains(from));
+        std::io::Write::write_all(&mut file, twisted.replacen(from, to, 1).as_bytes()).unwrap();
+        let (code, _, err) = output(netra_check().args(["contract", "validate"]).arg(file.path()));
+        assert_eq!(code, 2, "{err}");
+        assert!(err.contains(due), "{err}");
+    }
+}
+
+#[test]
+fn two_contracts_differ_place_by_place() {
+    let (code, out, _) = output(netra_check().args(["contract", "diff", "netra-v1", TWISTED]));
+    assert_eq!(code, 0);
+    let timestamps = "/timestamps\n  - [\"rfc3339\",\"epoch_seconds\"]\n  + [\"epoch_milliseconds\"]\n";
+    assert!(out.contains(timestamps), "{out}");
+    let (code, out, _) = output(netra_check().args(["contract", "diff", "netra-v1", "netra-v1"]));
+    assert_eq!((code, out.as_str()), (0, "0 differences between netra-v1 (-) and netra-v1 (+)\n"));
+}
+
+#[test]
+fn an_observed_run_names_every_event_and_tells_no_secret() {
+    let (code, out, err) = output(netra_check().args(["observe", "--profile", "local"]));
+    assert_eq!(code, 0, "{out}{err}");
+    for due in ["= connection_established", "= agent_started", "= final_report", ", 0 do not fit; nothing was judged"] {
+        assert!(out.contains(due), "{due}: {out}");
+    }
+    let missing = out.lines().find(|line| line.contains("did not come")).unwrap();
+    assert!(missing.contains("agent_error") && !missing.contains("agent_started"), "{missing}");
+    assert!(!out.contains("eyJ"), "a token: {out}");
+}
+
+#[test]
+fn what_does_not_fit_stands_below_its_frame() {
+    let environment = Environment::start(&["number-as-string"]);
+    let (code, out, err) = output(environment.command("observe", &[]));
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("  ! "), "{out}");
+    assert!(!out.contains(", 0 do not fit"), "{out}");
+}
