@@ -12,9 +12,10 @@ use super::pace::{Pace, Place};
 use super::redact::SecretKind;
 use super::token::{Parts, Token};
 use super::transcript::Line;
+use super::upgrade::QUERY_TOKEN;
 use super::{Response, Target};
 use crate::model::{Effect, Origin};
-use crate::wire::{Contract, Endpoint, Kind};
+use crate::wire::{Carrier, Contract, Endpoint, Kind};
 
 /// The longest window of a rate limit (contract, section 3): so long a message may have to wait.
 const LONGEST_WINDOW: Duration = Duration::from_secs(60);
@@ -103,7 +104,7 @@ fn undeclared(line: &Line, what: &str, effect: Effect) -> String {
 }
 
 impl Target {
-    /// Whose a request is, by the token that it carries.
+    /// Whose a request is, by the token that its headers carry.
     pub(super) fn owner(&self, headers: &[(String, String)]) -> Option<Owner> {
         let bearer = headers
             .iter()
@@ -114,7 +115,20 @@ impl Target {
             let mut offered = offered.flat_map(|(_, value)| value.split(',').map(str::trim));
             offered.find_map(|offer| self.contract.token_of_subprotocol(offer))
         };
-        let text = bearer.or_else(subprotocol)?;
+        self.owner_of(bearer.or_else(subprotocol)?)
+    }
+
+    /// Whose an upgrade is, which may carry its token in the query.
+    fn speaks(&self, url: &Url, headers: &[(String, String)]) -> Option<Owner> {
+        let in_query = || {
+            let is_carrier = self.contract.carriers().contains(&Carrier::Query);
+            let mut pairs = url.query_pairs().filter(|(name, _)| is_carrier && name == QUERY_TOKEN);
+            pairs.next().and_then(|(_, token)| self.owner_of(token.into_owned()))
+        };
+        self.owner(headers).or_else(in_query)
+    }
+
+    fn owner_of(&self, text: String) -> Option<Owner> {
         let sub = Parts::of(&text).and_then(|parts| Some(parts.claims.get("sub")?.as_str()?.to_owned()));
         let user = sub.or_else(|| self.ledger.user_of(&text))?;
         Some(Owner { user, token: Token::new(&self.redactor, SecretKind::AccessToken, text) })
@@ -130,7 +144,7 @@ impl Target {
     /// For a socket that `headers` ask for at `url`.
     pub(super) fn speaker(&self, url: &Url, headers: &[(String, String)]) -> Speaker {
         let ledger = self.guards(url).then(|| Arc::clone(&self.ledger));
-        Speaker { owner: self.owner(headers), pace: Arc::clone(&self.pace), ledger }
+        Speaker { owner: self.speaks(url, headers), pace: Arc::clone(&self.pace), ledger }
     }
 
     /// The contract's call that is asked, however it was spelt.

@@ -25,6 +25,9 @@ use super::transcript::{Line, Recorder};
 use crate::model::{Direction, Origin, Record};
 use crate::wire::Carrier;
 
+/// The parameter of the query in which a token may travel.
+pub(super) const QUERY_TOKEN: &str = "token";
+
 /// What RFC 6455 appends to the key.
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// A refusal's body comes with its head or not at all: after this it is not waited for.
@@ -136,10 +139,10 @@ impl<'t> Upgrade<'t> {
         self
     }
 
-    /// `?token=…`, which is no credential.
+    /// `?token=…`, which is no credential unless the contract names it.
     pub fn query_token(self, token: &Token) -> Self {
         let token = token.expose().to_owned();
-        self.query("token", &token)
+        self.query(QUERY_TOKEN, &token)
     }
 
     /// Adds a header behind those that are there, also one of the same name.
@@ -191,6 +194,7 @@ impl<'t> Upgrade<'t> {
         match carrier {
             Carrier::Header => self.bearer(token.expose()),
             Carrier::Subprotocol => self.subprotocol_token(token.expose()),
+            Carrier::Query => self.query_token(token),
         }
     }
 

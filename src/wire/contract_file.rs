@@ -18,6 +18,9 @@ pub enum Carrier {
     Header,
     /// `Sec-WebSocket-Protocol: jwt-auth, jwt.<base64url of the jwt>`.
     Subprotocol,
+    /// `?token=<jwt>`, which RFC 9700 (section 4.3.2) and `handshake/query-token-refused` forbid: what is deployed is
+    /// checked all the same.
+    Query,
 }
 
 impl Carrier {
@@ -26,6 +29,7 @@ impl Carrier {
         match self {
             Self::Header => "header",
             Self::Subprotocol => "subprotocol",
+            Self::Query => "query",
         }
     }
 }

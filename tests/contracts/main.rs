@@ -2,7 +2,7 @@
 //! conform on a contract whose every name is another.
 
 mod golden;
-mod twisted;
+mod spoken;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, header};
 
 use super::Backend;
-use crate::wire::{Contract, ErrorCode};
+use crate::wire::{Carrier, Contract, ErrorCode};
 
 /// Something that is to be judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,12 +31,16 @@ pub(super) fn subprotocols(headers: &HeaderMap) -> Vec<String> {
 /// # Errors
 /// The code of the refusal when there is none, or two that differ.
 pub(super) fn find(backend: &Backend, headers: &HeaderMap, query: Option<&str>) -> Result<Vec<Found>, ErrorCode> {
-    let policy = backend.site.policy().handshake;
-    let mut found = of_headers(headers);
-    if !policy.one_carrier_only.on() {
-        found.extend(of_subprotocols(headers, backend.site.contract()));
+    let (policy, contract) = (backend.site.policy().handshake, backend.site.contract());
+    let carriers = contract.carriers();
+    let mut found = Vec::new();
+    if carriers.contains(&Carrier::Header) {
+        found.extend(of_headers(headers));
     }
-    if policy.accept_query_token.on() && found.is_empty() {
+    if carriers.contains(&Carrier::Subprotocol) && !policy.one_carrier_only.on() {
+        found.extend(of_subprotocols(headers, contract));
+    }
+    if carriers.contains(&Carrier::Query) || (policy.accept_query_token.on() && found.is_empty()) {
         let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
         found.extend(pairs.filter(|(name, _)| name == "token").map(|(_, token)| Found::Token(token.into_owned())));
     }

@@ -10,7 +10,7 @@ async fn run(cx: &Context) -> Judgement {
     let login = cx.login().await?;
     for carrier in cx.contract().carriers() {
         let offered = match carrier {
-            Carrier::Header => None,
+            Carrier::Header | Carrier::Query => None,
             Carrier::Subprotocol => Some(cx.contract().auth_subprotocol()),
         };
         // A cached or constant answer would fit one key.
