@@ -250,10 +250,10 @@ fn commands_of_a_new_profile_lead_to_a_valid_one() {
     use netra_check::cli::profile as command;
     let directory = tempfile::tempdir().unwrap();
     let mut out = Vec::new();
-    assert_eq!(command::init(directory.path(), "mine", &mut out).unwrap(), ExitCode::Conforms);
-    assert_eq!(command::init(directory.path(), "mine", &mut out).unwrap(), ExitCode::Usage);
-    assert_eq!(command::init(directory.path(), "local", &mut out).unwrap(), ExitCode::Usage);
-    assert_eq!(command::init(directory.path(), "../up", &mut out).unwrap(), ExitCode::Usage);
+    assert_eq!(command::init(directory.path(), "mine", None, &mut out).unwrap(), ExitCode::Conforms);
+    assert_eq!(command::init(directory.path(), "mine", None, &mut out).unwrap(), ExitCode::Usage);
+    assert_eq!(command::init(directory.path(), "local", None, &mut out).unwrap(), ExitCode::Usage);
+    assert_eq!(command::init(directory.path(), "../up", None, &mut out).unwrap(), ExitCode::Usage);
     let request =
         LoadRequest { name_or_path: "mine", sets: &[], overrides: None, env: &env, directory: directory.path() };
     assert_eq!(command::validate(request, false, &mut out).unwrap(), ExitCode::Conforms);
@@ -262,6 +262,30 @@ fn commands_of_a_new_profile_lead_to_a_valid_one() {
     let local = LoadRequest { name_or_path: "local", ..request };
     assert_eq!(command::validate(local, false, &mut out).unwrap(), ExitCode::Conforms);
     insta::assert_snapshot!(String::from_utf8(out).unwrap());
+}
+
+#[test]
+fn a_profile_is_made_from_urls() {
+    use netra_check::cli::profile as command;
+    use netra_check::profile::Whereabouts;
+    let url = |text: &str| url::Url::parse(text).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let from = Whereabouts {
+        auth: url("https://login.example.org"),
+        backend: url("http://backend.example.org:8000/base/"),
+        frontend: None,
+    };
+    let made = command::init(directory.path(), "mine", Some(&from), &mut Vec::new()).unwrap();
+    assert_eq!(made, ExitCode::Conforms);
+    let loaded = load_in(directory.path(), "mine", &[]).unwrap();
+    let urls = &loaded.profile.urls;
+    assert_eq!(urls.auth.as_str(), "https://login.example.org/");
+    assert_eq!(urls.websocket.as_str(), "ws://backend.example.org:8000/base/ws");
+    assert_eq!(urls.frontend, None);
+    let bare =
+        LoadRequest { name_or_path: "mine", sets: &[], overrides: None, env: &|_| None, directory: directory.path() };
+    let missing = netra_check::profile::load(bare).map(|_| ()).unwrap_err().render(false);
+    assert!(missing.contains("NETRA_MINE_DOMAIN") && missing.contains("NETRA_MINE_BYPASS_KEY"), "{missing}");
 }
 
 #[test]

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use url::Url;
 
 use super::ci::CiArg;
+use crate::profile::Whereabouts;
 
 /// Conformance checker for deployed Netra Apex environments.
 #[derive(Debug, Parser)]
@@ -308,6 +310,9 @@ pub(super) enum ProfileCommand {
     Init {
         /// Name of the profile.
         name: String,
+        /// Where the auth service is, the backend and, if there is one, the frontend.
+        #[arg(long, value_name = "URL", num_args = 2..=3, value_parser = http_url)]
+        from: Vec<Url>,
     },
     /// Check a profile; all errors at once.
     Validate(WhichProfile),
@@ -460,4 +465,18 @@ pub(super) struct SweepArgs {
     /// Only tell what would be removed.
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+/// What `profile init --from` was told.
+pub(super) fn whereabouts(from: &[Url]) -> Option<Whereabouts> {
+    let [auth, backend, frontend @ ..] = from else { return None };
+    Some(Whereabouts { auth: auth.clone(), backend: backend.clone(), frontend: frontend.first().cloned() })
+}
+
+/// Where a service may be.
+fn http_url(text: &str) -> Result<Url, String> {
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() && url.username().is_empty() => Ok(url),
+        _ => Err("expected a URL like `https://auth.example.com`, without credentials".into()),
+    }
 }

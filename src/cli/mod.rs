@@ -103,7 +103,10 @@ fn profile_command(command: ProfileCommand, color: Color) -> anyhow::Result<Exit
         Ok(act(request, colour, out)?)
     };
     match &command {
-        ProfileCommand::Init { name } => Ok(profile::init(&directory, name, &mut out)?),
+        ProfileCommand::Init { name, from } => {
+            let from = args::whereabouts(from);
+            Ok(profile::init(&directory, name, from.as_ref(), &mut out)?)
+        }
         ProfileCommand::Validate(args) => with(&args.args(), profile::validate, &mut out),
         ProfileCommand::Show(args) => with(&args.args(), profile::show, &mut out),
         ProfileCommand::Schema => Ok(profile::schema(&mut out)?),

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use crate::model::ExitCode;
-use crate::profile::{self, Diagnostics, LoadRequest, Loaded, Overrides, StarterError};
+use crate::profile::{self, Diagnostics, LoadRequest, Loaded, Overrides, StarterError, Whereabouts};
 
 /// `profile validate`: everything that is wrong, or one line that says what would be asked.
 ///
@@ -48,11 +48,12 @@ pub fn show(request: LoadRequest<'_>, colour: bool, out: &mut dyn Write) -> io::
 /// # Errors
 ///
 /// When `out` cannot be written.
-pub fn init(directory: &Path, name: &str, out: &mut dyn Write) -> io::Result<ExitCode> {
-    match profile::write_starter(directory, name) {
+pub fn init(directory: &Path, name: &str, from: Option<&Whereabouts>, out: &mut dyn Write) -> io::Result<ExitCode> {
+    match profile::write_starter(directory, name, from) {
         Ok(file) => {
             writeln!(out, "wrote {}", file.display())?;
-            writeln!(out, "next: fill in its URLs and credentials, then `netra-check profile validate {name}`")?;
+            let missing = if from.is_some() { "credentials" } else { "URLs and credentials" };
+            writeln!(out, "next: fill in its {missing}, then `netra-check profile validate {name}`")?;
             Ok(ExitCode::Conforms)
         }
         Err(error) => {

@@ -26,7 +26,7 @@ pub use load::{LoadRequest, Loaded, load};
 pub use places::Places;
 pub use resolved::*;
 pub use shape::schema;
-pub use starter::{StarterError, write_starter};
+pub use starter::{StarterError, Whereabouts, write_starter};
 
 /// The profile of the reference environment inside this executable. No file can take its name.
 pub const LOCAL: &str = "local";

@@ -49,11 +49,13 @@ async fn script(State(site): State<Arc<Site>>) -> Response {
         .collect::<serde_json::Map<String, Value>>()
         .into();
     let path = |endpoint| contract.endpoint(endpoint).map(|(_, path)| path);
+    let (token_prefix, token_raw) = contract.token_form();
     let known = json!({
         "handled": handled,
         "layers": layers,
         "subprotocol": contract.auth_subprotocol(),
-        "token_prefix": contract.token_subprotocol(""),
+        "token_prefix": token_prefix,
+        "token_raw": token_raw,
         "ask": contract.write(&Message::new(Kind::UserMessage), None),
         "paths": {"config": path(Endpoint::FrontendConfig), "refresh": path(Endpoint::Refresh)},
     });

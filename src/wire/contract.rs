@@ -12,6 +12,7 @@ use super::endpoint::EndpointSpec;
 use super::places::Places;
 use super::schema::{self, SchemaFault};
 use super::shape::{Shape, Shapes};
+use super::token_form::TokenForm;
 use super::{ConfigFault, Endpoint, EnvelopeFault, ErrorCode, Kind, Message, Service, TimestampForm, WsConfig};
 
 /// Contract files that are part of the program.
@@ -57,6 +58,7 @@ pub struct Contract {
     server_names: BTreeMap<String, Kind>,
     payload_schemas: BTreeMap<Kind, Validator>,
     shape_schemas: BTreeMap<String, Validator>,
+    token_forms: Vec<TokenForm>,
 }
 
 impl Contract {
@@ -151,7 +153,14 @@ impl Contract {
                 shape_schemas.insert(name.clone(), compile(name, schema)?);
             }
         }
-        Ok(Self { client_names, server_names, payload_schemas, shape_schemas, file })
+        let token_forms = file.subprotocol.token.all().iter().map(|template| TokenForm::parse(template));
+        let token_forms = token_forms
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|problem| malformed(format!("subprotocol.token: {problem}")))?;
+        if token_forms.is_empty() {
+            return Err(malformed("subprotocol.token: no template; expected one like `jwt.{base64url}`".into()));
+        }
+        Ok(Self { client_names, server_names, payload_schemas, shape_schemas, token_forms, file })
     }
 
     /// Its name.
@@ -179,18 +188,32 @@ impl Contract {
         &self.file.subprotocol.select
     }
 
-    /// The subprotocol that carries `token`.
+    /// The subprotocol that carries `token`, in the first form of the contract.
     pub fn token_subprotocol(&self, token: &str) -> String {
-        use base64::Engine as _;
-        let encoded = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(token);
-        format!("{}{encoded}", self.file.subprotocol.token_prefix)
+        self.token_forms.first().map(|form| form.write(token)).unwrap_or_default()
     }
 
-    /// The token that a subprotocol carries, if it carries one.
+    /// The same in the other forms that the contract permits, each with what stands before the token.
+    pub fn other_token_subprotocols<'a>(&'a self, token: &'a str) -> impl Iterator<Item = (&'a str, String)> + 'a {
+        self.token_forms.iter().skip(1).map(|form| (form.prefix(), form.write(token)))
+    }
+
+    /// What stands before the token in the first form, and whether the token stands there as it is.
+    pub fn token_form(&self) -> (&str, bool) {
+        self.token_forms.first().map_or(("", false), |form| (form.prefix(), form.is_raw()))
+    }
+
+    /// The token that a subprotocol carries in one of the contract's forms, if it carries one.
     pub fn token_of_subprotocol(&self, subprotocol: &str) -> Option<String> {
-        use base64::Engine as _;
-        let encoded = subprotocol.strip_prefix(&self.file.subprotocol.token_prefix)?;
-        String::from_utf8(base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(encoded).ok()?).ok()
+        // The longest prefix first: `jwt.staging.` begins as `jwt.` does.
+        let mut forms: Vec<_> = self.token_forms.iter().collect();
+        forms.sort_by_key(|form| std::cmp::Reverse(form.prefix().len()));
+        forms.into_iter().find_map(|form| form.read(subprotocol))
+    }
+
+    /// Whether a subprotocol begins as one that carries a token, readable or not.
+    pub fn is_token_subprotocol(&self, subprotocol: &str) -> bool {
+        self.token_forms.iter().any(|form| subprotocol.starts_with(form.prefix()))
     }
 
     /// Whether a server may send this close code.

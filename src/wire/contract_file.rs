@@ -54,8 +54,8 @@ pub struct TokenRules {
 pub(super) struct Subprotocol {
     /// Offered beside the token, and selected by the server.
     pub(super) select: String,
-    /// Stands before the encoded token.
-    pub(super) token_prefix: String,
+    /// Templates of the one that carries the token, see [`super::token_form`]; the first one is written.
+    pub(super) token: Places,
 }
 
 /// Where the parts of a message are.

@@ -14,6 +14,7 @@ mod places;
 mod schema;
 mod shape;
 mod timestamp;
+mod token_form;
 mod ws_config;
 
 pub use code::ErrorCode;

@@ -95,10 +95,9 @@ fn of_subprotocols(headers: &HeaderMap, contract: &Contract) -> Vec<Found> {
     if !offered.iter().any(|offer| offer == contract.auth_subprotocol()) {
         return Vec::new();
     }
-    let prefix = contract.token_subprotocol("");
     offered
         .iter()
-        .filter(|offer| offer.starts_with(&prefix))
+        .filter(|offer| contract.is_token_subprotocol(offer))
         .map(|offer| contract.token_of_subprotocol(offer).map_or(Found::Unreadable, Found::Token))
         .collect()
 }

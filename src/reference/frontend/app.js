@@ -42,7 +42,7 @@ async function connect() {
   if (!token) return void (state.textContent = "not logged in");
   const { urls } = await (await fetch(CONTRACT.paths.config)).json();
   let expired = false;
-  socket = new WebSocket(urls.ws, [CONTRACT.subprotocol, CONTRACT.token_prefix + base64url(token)]);
+  socket = new WebSocket(urls.ws, [CONTRACT.subprotocol, CONTRACT.token_prefix + (CONTRACT.token_raw ? token : base64url(token))]);
   socket.onopen = () => (state.textContent = "connected");
   socket.onmessage = ({ data }) => {
     const message = JSON.parse(data);
