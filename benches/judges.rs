@@ -33,7 +33,7 @@ static RECORDED: LazyLock<Recorded> = LazyLock::new(|| {
         move |entry| heard.lock().unwrap().push(entry.clone())
     });
     let checks = registry().into_iter().filter(|check| check.id.scenario().slug() == "lifecycle").collect();
-    let options = RunOptions::on_reference(Arc::clone(&target), checks);
+    let options = RunOptions::alone(Arc::clone(&target), checks);
     tokio::runtime::Runtime::new().unwrap().block_on(run(&options, &mut []));
     reference.stop();
     let entries = std::mem::take(&mut *heard.lock().unwrap());

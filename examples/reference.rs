@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Runtime::new()?;
     let result = runtime.block_on(async {
         let target = Target::new(Arc::new(profile), contract, "example", 7)?;
-        let options = RunOptions::on_reference(target, selected.checks);
+        let options = RunOptions::alone(target, selected.checks);
         let result = run(&options, &mut []).await;
         Ok::<_, Box<dyn std::error::Error>>(result)
     })?;

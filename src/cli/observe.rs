@@ -60,7 +60,7 @@ pub(super) fn observe(args: ObserveArgs, color: Color) -> anyhow::Result<ExitCod
     });
     let runtime = tokio::runtime::Runtime::new()?;
     let result = runtime.block_on(async {
-        let options = RunOptions::on_reference(target, vec![&OBSERVED]);
+        let options = RunOptions::alone(target, vec![&OBSERVED]);
         let _guard = interrupt::cancel_on_signal(options.interrupt.clone())?;
         anyhow::Ok(run(&options, &mut []).await)
     })?;

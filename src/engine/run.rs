@@ -24,6 +24,7 @@ use crate::model::{
     Blame, CheckId, Effect, Event, Gate, Group, History, Inconclusive, Judgement, Level, NotReady, Outcome, Repetition,
     RunFacts, RunResult, Sink, Totals, Trace, Verdict,
 };
+use crate::profile::LOCAL;
 use crate::target::Target;
 
 /// In whose name the target is asked about itself before the first check.
@@ -60,12 +61,13 @@ pub struct RunOptions {
 }
 
 impl RunOptions {
-    /// These checks on a reference that was started for them: nothing is waited for, bounded or required.
-    pub fn on_reference(target: Arc<Target>, checks: Vec<&'static Check>) -> Self {
+    /// These checks, and nothing that a gate or a person at a terminal asks beside them: nothing is waited for, bounded
+    /// or required.
+    pub fn alone(target: Arc<Target>, checks: Vec<&'static Check>) -> Self {
         let profile = target.profile().name.clone();
         let facts = RunFacts {
             id: target.transcript().run().to_owned(),
-            reference: true,
+            reference: profile == LOCAL,
             profile_argument: profile.clone(),
             profile,
             contract: target.contract().name().to_owned(),

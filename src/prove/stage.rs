@@ -173,7 +173,7 @@ impl Stage {
     pub(super) async fn judge(&self, checks: &[&'static Check], fail_fast: bool) -> Vec<Arc<Outcome>> {
         let profile = Arc::new(self.profile.clone());
         let Ok(target) = Target::new(profile, Arc::clone(&self.contract), "prove", 1) else { return Vec::new() };
-        let options = RunOptions { jobs: 16, fail_fast, ..RunOptions::on_reference(target, checks.to_vec()) };
+        let options = RunOptions { jobs: 16, fail_fast, ..RunOptions::alone(target, checks.to_vec()) };
         let result = run(&options, &mut []).await;
         result.outcomes.clone()
     }

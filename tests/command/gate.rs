@@ -101,7 +101,7 @@ fn a_panic_in_a_check_is_70_and_accuses_nobody() {
     let profile = local.profile().unwrap();
     let result = tokio::runtime::Runtime::new().unwrap().block_on(async {
         let target = Target::new(Arc::new(profile), contract, "panic", 1).unwrap();
-        let options = RunOptions::on_reference(target, vec![&PANICS]);
+        let options = RunOptions::alone(target, vec![&PANICS]);
         netra_check::engine::run(&options, &mut []).await
     });
     assert_eq!(result.exit_code.code(), 70);

@@ -20,7 +20,7 @@ fn checked(contract: Arc<Contract>, checks: Vec<&'static Check>) -> Arc<RunResul
     profile.independence.launch_auth = None;
     let result = tokio::runtime::Runtime::new().unwrap().block_on(async {
         let target = Target::new(Arc::new(profile), contract, "1-spoken", 1).unwrap();
-        let options = RunOptions { readiness: true, jobs: 8, ..RunOptions::on_reference(target, checks) };
+        let options = RunOptions { readiness: true, jobs: 8, ..RunOptions::alone(target, checks) };
         run(&options, &mut []).await
     });
     local.stop();

@@ -66,7 +66,7 @@ impl Environment {
             let said = Arc::clone(&said);
             move |entry| said.lock().unwrap().push(entry.clone())
         });
-        let options = RunOptions { readiness: true, jobs: 8, ..RunOptions::on_reference(target, checks) };
+        let options = RunOptions { readiness: true, jobs: 8, ..RunOptions::alone(target, checks) };
         let result = self.runtime.block_on(run(&options, &mut []));
         let said = said.lock().unwrap().clone();
         (result, said)
