@@ -75,6 +75,9 @@ fn tell(proof: &Proof, out: &mut dyn io::Write) -> io::Result<()> {
             writeln!(out, "    {remark}")?;
         }
     }
+    for defect in proof.defects.iter().filter(|defect| defect.tried_again && defect.outcome == Fate::Caught) {
+        writeln!(out, "caught at the second try, with few references side by side: {}", defect.id)?;
+    }
     for defect in proof.defects.iter().filter(|defect| !defect.unconsulted_by.is_empty()) {
         writeln!(out, "dead: {} is never consulted on behalf of {}", defect.id, defect.unconsulted_by.join(", "))?;
     }

@@ -60,6 +60,9 @@ pub struct DefectProof {
     /// Those of them that deviated.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub collateral: Vec<&'static str>,
+    /// Where many references shared the machine it was not caught, and was tried again where few did.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub tried_again: bool,
 }
 
 /// Whether the page of one of `checks` names `defect`.
@@ -92,6 +95,7 @@ pub(super) async fn prove(defect: &'static Defect, options: &ProveOptions, clean
         unconsulted_by: Vec::new(),
         beside: None,
         collateral: Vec::new(),
+        tried_again: false,
     };
     let is_own = |check: &Check| expected.iter().any(|(own, _)| own.id == check.id);
     let mut beside = Vec::new();

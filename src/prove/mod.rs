@@ -147,6 +147,7 @@ async fn picked_by_hand(options: &ProveOptions, clean: &Clean, proof: &mut Proof
     let uncaught = proof.defects.iter_mut().filter(|proved| proved.outcome != Fate::Caught);
     each(uncaught, &slots, |proved| async move {
         *proved = defects::prove(proved.defect, options, clean).await;
+        proved.tried_again = true;
         tell_defect(proved);
     })
     .await;

@@ -1,8 +1,8 @@
 //! Canaries: names that occur once in a run, whose they are, and where they stand in what was received.
 //!
 //! Every title and text that a check makes bears a number of its own ([`super::Target::title`],
-//! [`super::Target::unique`]); users have their address and id, threads theirs. They are found in octets as they came, in decoded
-//! JSON strings, and in base64.
+//! [`super::Target::unique`]); users have their address and id, threads their id. They are found in octets as they
+//! came, in decoded JSON strings, and in base64.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;

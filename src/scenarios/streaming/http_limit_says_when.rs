@@ -1,4 +1,4 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::burst::{exhaust, told_retry};
 use crate::check;
@@ -30,7 +30,9 @@ async fn limited(cx: &Context, socket: &mut Socket, token: &Token) -> Result<Res
     for _ in 0..TRIES {
         let began = Instant::now();
         let refusal = exhaust(cx, socket).await?;
-        let full = told_retry(&refusal).unwrap_or_default();
+        // What does not say when it has room again has none before its window is over.
+        let window = Duration::from_secs_f64(cx.config().rate_limit.window_s);
+        let full = told_retry(&refusal).unwrap_or(window);
         cx.step("a list over REST when the user's limit is used up");
         let answer = cx.call(Endpoint::ListThreads).query("limit", 1).bearer(token).send().await?;
         // Where the limit fills drop by drop, there may be room for one again.
