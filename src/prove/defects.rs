@@ -1,9 +1,11 @@
 //! Each defect against its own checks, and against others that consult its switch.
 
+use std::time::{Duration, Instant};
+
 use serde::Serialize;
 
 use super::clean::Clean;
-use super::stage::{Stage, Staging};
+use super::stage::{Stage, StageError, Staging};
 use super::{ProveOptions, reason};
 use crate::check::Check;
 use crate::model::{Finding, Verdict};
@@ -39,6 +41,9 @@ pub struct DefectProof {
     pub id: &'static str,
     #[serde(skip)]
     pub(super) defect: &'static Defect,
+    /// How long its own checks took.
+    #[serde(skip)]
+    pub(super) took: Duration,
     /// The checks whose pages name it.
     pub expected: Vec<&'static str>,
     /// Those that deviated with the finding of their page.
@@ -65,6 +70,12 @@ pub struct DefectProof {
     pub tried_again: bool,
 }
 
+impl DefectProof {
+    fn is_own(&self, check: &Check) -> bool {
+        self.expected.contains(&check.id.as_str())
+    }
+}
+
 /// Whether the page of one of `checks` names `defect`.
 pub(super) fn is_named(defect: &Defect, checks: &[&'static Check]) -> bool {
     catching(defect, checks).next().is_some()
@@ -81,12 +92,13 @@ fn catching<'a>(
     })
 }
 
-/// Runs a defect's own checks under it, and the others that may see it.
+/// Runs a defect's own checks under it.
 pub(super) async fn prove(defect: &'static Defect, options: &ProveOptions, clean: &Clean) -> DefectProof {
     let expected: Vec<_> = catching(defect, &options.checks).collect();
     let mut result = DefectProof {
         id: defect.id,
         defect,
+        took: Duration::ZERO,
         expected: expected.iter().map(|(check, _)| check.id.as_str()).collect(),
         caught_by: Vec::new(),
         finding: expected.first().and_then(|(_, finding)| *finding).map(Finding::slug),
@@ -97,40 +109,30 @@ pub(super) async fn prove(defect: &'static Defect, options: &ProveOptions, clean
         collateral: Vec::new(),
         tried_again: false,
     };
-    let is_own = |check: &Check| expected.iter().any(|(own, _)| own.id == check.id);
-    let mut beside = Vec::new();
     if let Some(baseline) = clean.under(defect.needs) {
         let asks = |check: &Check| baseline.concerns(check, |noted| defect.was_consulted(noted));
         let dead = expected.iter().filter(|(check, _)| baseline.knows(check) && !asks(check));
         result.unconsulted_by = dead.map(|(check, _)| check.id.as_str()).collect();
-        let may_see = |check: &Check| baseline.may_concern(check, |noted| defect.was_consulted(noted));
-        if options.collateral {
-            let others = baseline.conforming().map(|(check, _)| check);
-            beside = others.filter(|check| !is_own(check) && may_see(check)).collect();
-            result.beside = Some(beside.len());
-        }
     }
     // In the registry's order, whoever asks.
-    let runs = |check: &Check| is_own(check) || beside.iter().any(|other| other.id == check.id);
-    let checks: Vec<_> = options.checks.iter().copied().filter(|check| runs(check)).collect();
-    let staging = Staging { defect: Some(defect.id.to_owned()), setting: defect.needs, ..Staging::default() };
-    let outcomes = match Stage::start(staging).await {
+    let checks: Vec<_> = options.checks.iter().copied().filter(|check| result.is_own(check)).collect();
+    let began = Instant::now();
+    let outcomes = match stage_of(defect).await {
         Ok(stage) => stage.run(&checks, false).await,
         Err(error) => {
             result.remarks.push(error.to_string());
             return result;
         }
     };
+    result.took = began.elapsed();
     let mut unjudged = false;
     for outcome in outcomes {
-        let due = expected.iter().find(|(check, _)| check.id == outcome.id);
-        match (&outcome.verdict, due) {
-            (Verdict::Deviates(deviation), Some((_, finding))) if Some(deviation.finding) == *finding => {
+        let Some((_, due)) = expected.iter().find(|(check, _)| check.id == outcome.id) else { continue };
+        match &outcome.verdict {
+            Verdict::Deviates(deviation) if Some(deviation.finding) == *due => {
                 result.caught_by.push(outcome.id.as_str());
             }
-            (Verdict::Deviates(_), None) => result.collateral.push(outcome.id.as_str()),
-            (_, None) => {}
-            (verdict, Some(_)) => {
+            verdict => {
                 unjudged |= matches!(verdict, Verdict::NotVerified(_) | Verdict::Inconclusive(_));
                 let why = reason(&outcome).map_or_else(String::new, |reason| format!(": {reason}"));
                 result.remarks.push(format!("{} {}{why}", outcome.id, verdict.slug().replace('_', " ")));
@@ -145,4 +147,24 @@ pub(super) async fn prove(defect: &'static Defect, options: &ProveOptions, clean
         Fate::Survived
     };
     result
+}
+
+/// Runs the other checks that may see a defect, on a stage of their own: what its own checks must see does not come to
+/// one of these.
+pub(super) async fn prove_beside(proof: &mut DefectProof, clean: &Clean) {
+    let Some(baseline) = clean.under(proof.defect.needs) else { return };
+    let may_see = |check: &Check| baseline.may_concern(check, |noted| proof.defect.was_consulted(noted));
+    let others = baseline.conforming().map(|(check, _)| check);
+    let others: Vec<_> = others.filter(|check| !proof.is_own(check) && may_see(check)).collect();
+    let outcomes = match stage_of(proof.defect).await {
+        Ok(stage) => stage.run(&others, false).await,
+        Err(error) => return proof.remarks.push(error.to_string()),
+    };
+    proof.beside = Some(outcomes.len());
+    let deviate = outcomes.iter().filter(|outcome| matches!(outcome.verdict, Verdict::Deviates(_)));
+    proof.collateral = deviate.map(|outcome| outcome.id.as_str()).collect();
+}
+
+async fn stage_of(defect: &Defect) -> Result<Stage, StageError> {
+    Stage::start(Staging { defect: Some(defect.id.to_owned()), setting: defect.needs, ..Staging::default() }).await
 }

@@ -151,6 +151,14 @@ async fn picked_by_hand(options: &ProveOptions, clean: &Clean, proof: &mut Proof
         tell_defect(proved);
     })
     .await;
+    if options.collateral {
+        // Nothing is judged by them, so they may wait for a processor; what keeps its own checks waiting goes first, since
+        // it keeps others waiting, too.
+        let slots = Semaphore::new(options.jobs * 2);
+        let mut defects: Vec<_> = proof.defects.iter_mut().collect();
+        defects.sort_by_key(|proved| std::cmp::Reverse(proved.took));
+        each(defects.into_iter(), &slots, |proved| defects::prove_beside(proved, clean)).await;
+    }
     if options.only.is_empty() {
         proof.needs = needs::prove(&options.checks).await;
     }
