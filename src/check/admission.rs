@@ -102,19 +102,29 @@ impl Context {
             }
         };
         let window = self.profile().thresholds.welcome;
+        let contract = self.contract();
+        let first = if contract.has_welcome() {
+            Some(Kind::ConnectionEstablished)
+        } else {
+            // Nobody says welcome: who is let in is answered.
+            socket.send(&Message::new(Kind::Ping)).await;
+            contract.answer_to(&Kind::Ping)
+        };
         let mut code = None;
         let mut others = Vec::new();
         loop {
             let began = Instant::now();
             match socket.next(window).await {
                 Next::Message(received) => match received.message {
-                    Ok(welcome) if welcome.kind == Kind::ConnectionEstablished && code.is_none() => {
-                        return Ok(Admission::Admitted(Box::new(Session { socket, welcome, response })));
+                    Ok(welcome) if Some(&welcome.kind) == first.as_ref() && code.is_none() => {
+                        let session = Session { socket, welcome, response };
+                        return Ok(Admission::Admitted(Box::new(self.shaken_hands(session).await?)));
                     }
                     Ok(message) if message.kind == Kind::Error && code.is_none() => {
                         code = Some(message.error_code().unwrap_or_else(|| ErrorCode::Other("none".into())));
                     }
-                    _ if code.is_some() => others.push(received.text),
+                    // Who needs no welcome may be told at once what goes on.
+                    _ if code.is_some() || !contract.has_welcome() => others.push(received.text),
                     _ => return Ok(Admission::OtherFirst(socket, received.text)),
                 },
                 Next::Pong(_) => {}
@@ -130,6 +140,23 @@ impl Context {
                 }
             }
         }
+    }
+
+    /// What the contract has between the welcome and the first message of a client: the thread that the server names
+    /// is acknowledged, and after a moment the session is ready.
+    ///
+    /// # Errors
+    /// Deviates with [`Finding::NoAnswer`] when the server does not do its part.
+    async fn shaken_hands(&self, mut session: Session) -> Result<Session, Stop> {
+        let Some(settle) = self.contract().handshake_settle() else { return Ok(session) };
+        let socket = &mut session.socket;
+        let response = self.message(socket, &Kind::HandshakeResponse).await?;
+        let thread = response.thread_id().unwrap_or_default();
+        socket.send(&Message::new(Kind::HandshakeAcknowledged).with("thread_id", thread)).await;
+        self.message(socket, &Kind::HandshakeComplete).await?;
+        // The server tells nothing when it is ready: the contract says how long a client waits.
+        tokio::time::sleep(settle).await;
+        Ok(session)
     }
 
     /// A good credential, as the fact under test: it must be let in.
@@ -148,6 +175,17 @@ impl Context {
     /// Inconclusive, blaming the target, when it is not let in.
     pub async fn open(&self, upgrade: Upgrade<'_>) -> Result<Session, Stop> {
         self.judge_admission(upgrade).await.map_err(|stop| self.control_failed("a valid token is let in", stop))
+    }
+
+    /// The welcome names this user, where the contract has one.
+    ///
+    /// # Errors
+    /// Deviates with [`Finding::WrongValue`].
+    pub fn welcomes(&self, session: &Session, user: &str) -> Result<(), Stop> {
+        if !self.contract().has_welcome() {
+            return Ok(());
+        }
+        self.same("user_id", &Some(user), &session.welcome.user_id(), || session.socket.evidence())
     }
 
     /// A session with `token`, by the carrier that the contract names first.
@@ -206,8 +244,12 @@ impl Context {
         let (finding, seen, evidence) = match self.try_upgrade(upgrade).await? {
             Admission::Refused(refusal) => return Ok(refusal),
             Admission::Admitted(session) => {
-                let user = session.welcome.user_id().unwrap_or("nobody");
-                (Finding::Accepted, format!("let in as {user}"), session.socket.evidence())
+                let seen = match session.welcome.user_id() {
+                    Some(user) => format!("let in as {user}"),
+                    None if self.contract().has_welcome() => "let in as a guest without a name".to_owned(),
+                    None => "let in, and answered".to_owned(),
+                };
+                (Finding::Accepted, seen, session.socket.evidence())
             }
             Admission::OtherFirst(socket, text) => {
                 (Finding::Accepted, format!("101, and the first frame was {text}"), socket.evidence())
@@ -229,7 +271,18 @@ impl Context {
             RefusalForm::Http(response) => response.status >= 500 && response.status != 503,
             RefusalForm::Closed { code, .. } => *code == Some(1011),
         };
-        if refusal.code.as_ref().is_some_and(|code| codes.contains(code)) && !server_error {
+        let untold = !self.contract().tells_refusals() && refusal.code.is_none();
+        let later = codes.contains(&ErrorCode::AuthUnavailable);
+        let is_policy = match &refusal.form {
+            RefusalForm::Http(response) if later => response.status == 503,
+            RefusalForm::Http(response) => matches!(response.status, 401 | 403),
+            RefusalForm::Closed { code, .. } => *code == Some(if later { 1013 } else { 1008 }),
+        };
+        if untold && is_policy {
+            self.observed();
+            return Ok(());
+        }
+        if refusal.code.as_ref().is_some_and(|code| self.contract().code_fits(code, codes)) && !server_error {
             self.observed();
             return Ok(());
         }

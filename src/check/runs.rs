@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::{Context, Recording, Seen};
-use crate::model::{Finding, Stop, Trigger};
+use crate::model::{Finding, NotVerified, Stop, Trigger};
 use crate::profile::TriggerSpec;
 use crate::target::{Login, Socket};
 use crate::wire::{Endpoint, Kind, Message};
@@ -133,11 +133,22 @@ impl Context {
     }
 
     /// Waits until `login`'s user has said nothing of ours that counts against the limit for a whole window.
-    pub async fn silent_window(&self, login: &Login) {
+    ///
+    /// # Errors
+    /// Not verified when that takes longer than a check may.
+    pub async fn silent_window(&self, login: &Login) -> Result<(), Stop> {
+        if !self.contract().limits_messages() {
+            return Ok(());
+        }
         let window = Duration::from_secs_f64(self.config().rate_limit.window_s);
         let over = self.target().last_counted(&login.access) + window;
+        let (needs, limit) = (over.saturating_duration_since(self.began), self.profile().limits.check);
+        if needs > limit {
+            return Err(NotVerified::TooLong { needs, limit }.into());
+        }
         // Not a wait for something to happen: the limit's window passes then.
         tokio::time::sleep_until(over.into()).await;
+        Ok(())
     }
 
     /// Waits for the first content of a run that is the means to an end.
@@ -145,7 +156,8 @@ impl Context {
     /// # Errors
     /// Inconclusive, blaming the target, when there is none.
     pub async fn streams(&self, socket: &mut Socket, run: &str) -> Result<(), Stop> {
-        let is_it = |message: &Message| message.run_id() == Some(run) && message.kind == Kind::PartialResult;
+        let progress = self.contract().progress();
+        let is_it = |message: &Message| message.run_id() == Some(run) && message.kind == progress;
         let within = self.profile().thresholds.first_content;
         let begun = self.event(socket, within, "the run's first content", is_it).await;
         begun.map(drop).map_err(|stop| self.control_failed("a stream begins", stop))

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::Context;
-use crate::model::{Blame, Evidence, Finding, Inconclusive, Stop};
+use crate::model::{Blame, Evidence, Finding, Inconclusive, NotVerified, Stop};
 use crate::target::{Next, Response, Socket};
 use crate::wire::{Endpoint, ErrorCode, Kind, Message};
 
@@ -72,7 +72,8 @@ impl Context {
     /// and success came, [`Finding::Refused`] where success was due and 4xx came, else
     /// [`Finding::WrongStatus`].
     pub fn status(&self, response: &Response, expected: &[u16]) -> Result<(), Stop> {
-        if expected.contains(&response.status) {
+        let missing = self.contract().missing_credential();
+        if expected.contains(&response.status) || expected.contains(&401) && response.status == missing {
             self.observed();
             return Ok(());
         }
@@ -123,7 +124,7 @@ impl Context {
     pub fn http_refused(&self, response: &Response, statuses: &[u16], codes: &[ErrorCode]) -> Result<(), Stop> {
         self.status(response, statuses)?;
         let code = response.error_code(self.contract());
-        if code.as_ref().is_some_and(|code| codes.contains(code)) {
+        if code.as_ref().is_some_and(|code| self.contract().code_fits(code, codes)) {
             self.observed();
             return Ok(());
         }
@@ -136,11 +137,32 @@ impl Context {
     /// # Errors
     /// Deviates with [`Finding::NoAnswer`] or [`Finding::Closed`] when there is none within `reply_s`.
     pub async fn answer(&self, socket: &mut Socket, request: Message) -> Result<Message, Stop> {
+        let is_known = |kind: &Kind| matches!(kind, Kind::Other(_)) || self.contract().has_message(kind);
+        if !is_known(&request.kind) {
+            return Err(NotVerified::NotInContract(request.kind.to_string()).into());
+        }
         let id = request.message_id.clone().unwrap_or_else(|| self.target().unique(request.kind.slug()));
         let request = request.id(id.clone());
         socket.send(&request).await;
         let what = format!("the answer to {}", request.kind);
-        self.message_where(socket, &what, |message| message.in_reply_to() == Some(&id)).await
+        self.message_where(socket, &what, self.answers(&request)).await
+    }
+
+    /// Whether a message is the direct answer to `request`: it names it, or, where the contract has no names for
+    /// messages, is the first one of the answer's kind that is about the same thread and run, or an error.
+    pub fn answers(&self, request: &Message) -> impl Fn(&Message) -> bool + use<> {
+        let named = self.contract().answers_bear_ids();
+        let due = self.contract().answer_to(&request.kind);
+        let request = request.clone();
+        let same = |asked: Option<&str>, told: Option<&str>| asked.is_none() || told.is_none() || asked == told;
+        move |message| {
+            if named {
+                return request.message_id.is_some() && message.in_reply_to() == request.message_id.as_deref();
+            }
+            let is_due = Some(&message.kind) == due.as_ref() || due.is_none() && message.kind == Kind::Ack;
+            message.kind == Kind::Error
+                || is_due && same(request.thread_id(), message.thread_id()) && same(request.run_id(), message.run_id())
+        }
     }
 
     /// Sends a request and takes its direct answer, which must be the contract's.
@@ -194,7 +216,7 @@ impl Context {
     /// Deviates with [`Finding::Accepted`] or [`Finding::WrongCode`].
     pub fn is_error(&self, socket: &Socket, answer: &Message, codes: &[ErrorCode]) -> Result<(), Stop> {
         let code = answer.error_code();
-        if answer.kind == Kind::Error && code.as_ref().is_some_and(|code| codes.contains(code)) {
+        if answer.kind == Kind::Error && code.as_ref().is_some_and(|code| self.contract().code_fits(code, codes)) {
             self.observed();
             return Ok(());
         }

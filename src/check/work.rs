@@ -87,7 +87,8 @@ pub async fn streams(cx: &Context, socket: &mut Socket, request: Message) -> Res
     let control = |stop| cx.control_failed("a stream begins", stop);
     let started = cx.ask(socket, request).await.map_err(control)?;
     let run = started.run_id().unwrap_or_default().to_owned();
-    let is_content = |message: &Message| message.kind == Kind::PartialResult && message.run_id() == Some(&run);
+    let progress = cx.contract().progress();
+    let is_content = |message: &Message| message.kind == progress && message.run_id() == Some(&run);
     let within = cx.profile().thresholds.first_content;
     cx.message_within(socket, within, "the run's first content", is_content).await.map_err(control)?;
     Ok(started)

@@ -148,7 +148,7 @@ fn ports(pace: &Pace, tell: &mut dyn FnMut(Step)) {
 fn unverified(prepared: &Prepared, known: &Known, tell: &mut dyn FnMut(Step)) {
     let mut reasons: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for check in &prepared.selected.checks {
-        if let Some(reason) = obstacle(check, &prepared.loaded.profile, known) {
+        if let Some(reason) = obstacle(check, &prepared.loaded.profile, &prepared.contract, known) {
             reasons.entry(reason.to_string()).or_default().push(check.id.as_str());
         }
     }

@@ -22,7 +22,7 @@ pub(super) fn plan(args: PlanArgs, color: Color) -> anyhow::Result<ExitCode> {
         let effects = [Effect::Read].iter().chain(check.effects).map(ToString::to_string).collect::<Vec<_>>();
         let wait = (check.wait)(&Waits { profile, config: &known.config });
         let wait = if wait.is_zero() { String::new() } else { format!("{:.1} s", wait.as_secs_f64()) };
-        let would = match obstacle(check, profile, &known) {
+        let would = match obstacle(check, profile, &prepared.contract, &known) {
             Some(reason) => {
                 not_verified += 1;
                 format!("not verified: {reason}")

@@ -203,7 +203,9 @@ fn start_reference(sets: &[String], seed: u64) -> anyhow::Result<Result<Local, C
         Ok(contract) => contract,
         Err(error) => return Ok(Err(error)),
     };
-    Ok(Ok(Local::start(Conduct::new(seed, contract, Policy::default()), &[])?))
+    // A service that a check launches speaks the same.
+    let switches = asked.map_or_else(Vec::new, |asked| vec!["--contract".to_owned(), asked.to_owned()]);
+    Ok(Ok(Local::start(Conduct::new(seed, contract, Policy::default()), &switches)?))
 }
 
 fn selected(

@@ -3,7 +3,7 @@
 use crate::check::{Check, Waits};
 use crate::model::{Effect, Need, NotVerified};
 use crate::profile::Profile;
-use crate::wire::WsConfig;
+use crate::wire::{Contract, WsConfig};
 
 /// Time that a check has beside its mandatory wait.
 const TO_ACT: std::time::Duration = std::time::Duration::from_secs(5);
@@ -18,7 +18,10 @@ pub struct Known {
 }
 
 /// Why `check` is not tried with this profile on this target, if it is not.
-pub fn obstacle(check: &Check, profile: &Profile, known: &Known) -> Option<NotVerified> {
+pub fn obstacle(check: &Check, profile: &Profile, contract: &Contract, known: &Known) -> Option<NotVerified> {
+    if let Some(what) = contract.unpromised(check.id.as_str()) {
+        return Some(NotVerified::NotInContract(what.to_owned()));
+    }
     let lacks = |need: &Need| !profile.supplies(*need) || (*need == Need::Jwks && !known.publishes_keys);
     if let Some(need) = check.needs.iter().copied().find(lacks) {
         return Some(NotVerified::Lacks(need));

@@ -388,7 +388,7 @@ async fn phases(options: &RunOptions, ledger: &mut Ledger<'_>) {
         let wait = |check: &Check| (check.wait)(&Waits { profile: target.profile(), config: &shared.known.config });
         checks.sort_by_key(|check| Reverse(wait(check)));
         let side_by_side = phase(None);
-        checks.retain(|check| match obstacle(check, target.profile(), &shared.known) {
+        checks.retain(|check| match obstacle(check, target.profile(), target.contract(), &shared.known) {
             Some(reason) => {
                 ledger.finish(Finished::at_once(check, Verdict::NotVerified(reason)));
                 false

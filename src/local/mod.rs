@@ -15,7 +15,10 @@ use tokio_util::sync::CancellationToken;
 pub use identity::{Issued, TlsFiles};
 
 use crate::profile::{Diagnostics, Environment, LoadRequest, Overrides, Profile, load};
-use crate::reference::{Addresses, Conduct, Facts, Listeners, PROMPTS, Peers, ServeError, serve, write_source};
+use crate::reference::{
+    Addresses, Conduct, Facts, Listeners, PROMPTS, Peers, ServeError, UserState, serve, write_source,
+};
+use crate::wire::Endpoint;
 
 /// Where the source tree of the reference's auth service is written.
 const SOURCE: &str = "source";
@@ -47,6 +50,8 @@ pub struct Local {
     facts: Facts,
     environment: Environment,
     switches: Vec<String>,
+    /// Its contract has no logins for tests.
+    passwords_only: bool,
     files: TempDir,
     tls: Option<TlsFiles>,
     shutdown: CancellationToken,
@@ -94,6 +99,7 @@ impl Local {
         let launch_arguments =
             ["--seed".to_owned(), conduct.seed.to_string()].into_iter().chain(switches.to_vec()).collect();
         let environment = if conduct.production { Environment::Production } else { Environment::Test };
+        let passwords_only = conduct.contract.endpoint(Endpoint::E2eLogin).is_none();
         let shutdown = CancellationToken::new();
         let ends = shutdown.clone();
         let thread = std::thread::Builder::new().name("reference".into()).spawn(move || {
@@ -102,13 +108,25 @@ impl Local {
                 eprintln!("error: {error}");
             }
         })?;
-        Ok(Self { facts, environment, switches: launch_arguments, files, tls, shutdown, thread: Some(thread) })
+        Ok(Self {
+            facts,
+            environment,
+            switches: launch_arguments,
+            passwords_only,
+            files,
+            tls,
+            shutdown,
+            thread: Some(thread),
+        })
     }
 
     /// What a profile must know about it, as a layer over `local`.
     pub fn overrides(&self) -> Overrides {
         let source = self.files.path().join(SOURCE).to_string_lossy().into_owned();
-        let layer = overrides(&self.facts, self.environment, &self.switches).set("independence.source", source);
+        let mut layer = overrides(&self.facts, self.environment, &self.switches).set("independence.source", source);
+        if self.passwords_only {
+            layer = layer.set("credentials.method", "password");
+        }
         match &self.tls {
             Some(files) => files.told(layer),
             None => layer,
@@ -178,6 +196,7 @@ pub fn overrides(facts: &Facts, environment: Environment, switches: &[String]) -
     let states: serde_json::Map<String, Value> = facts
         .users
         .iter()
+        .take(UserState::ALL.len())
         .map(|user| (user.state.slug().to_owned(), json!({"email": user.email, "password": user.password})))
         .collect();
     let active = facts.users.iter().filter(|user| matches!(user.state.slug(), "active" | "second-active"));

@@ -99,6 +99,18 @@ pub enum Environment {
     Production,
 }
 
+impl Environment {
+    /// Its word, also the tag of tokens that bear one.
+    pub const fn slug(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Test => "test",
+            Self::Staging => "staging",
+            Self::Production => "production",
+        }
+    }
+}
+
 /// Base URLs, without a trailing slash.
 #[derive(Clone, Debug)]
 pub struct Urls {

@@ -33,9 +33,24 @@ pub struct Conduct {
 
 impl Conduct {
     /// The conduct of the seeded data, with the algorithm that the policy's variations name.
-    pub fn new(seed: u64, contract: Arc<Contract>, policy: Policy) -> Self {
+    pub fn new(seed: u64, contract: Arc<Contract>, mut policy: Policy) -> Self {
+        for switch in contract.gaps().map(|(defect, _)| defect).chain(contract.variations()) {
+            policy.switch_on(switch);
+        }
         let algorithm = Algorithm::permitted(&policy.permitted);
-        let settings = Settings::default();
+        let mut settings = Settings::default();
+        if let Some(messages) = contract.untold("rate_limit.messages") {
+            settings.rate_messages = messages as usize;
+        }
+        if let Some(window) = contract.untold("rate_limit.window_s") {
+            settings.rate_window = Duration::from_secs_f64(window);
+        }
+        if let Some(octets) = contract.untold("max_message_bytes") {
+            settings.max_message_bytes = octets as usize;
+        }
+        if let Some(sockets) = contract.untold("max_sockets_per_user") {
+            settings.max_sockets_per_user = sockets as usize;
+        }
         Self { seed, contract, policy, settings, production: false, tls: None, gateway: None, algorithm, notes: None }
     }
 

@@ -2,6 +2,7 @@
 
 use super::id::secret;
 use super::{Addresses, Algorithm, Conduct};
+use crate::wire::Endpoint;
 
 /// What is known about a reference from outside; a pure function of conduct and addresses.
 #[derive(Clone, Debug)]
@@ -18,7 +19,8 @@ pub struct Facts {
     pub service_secret: String,
     /// Domain of test users.
     pub user_domain: String,
-    /// The seeded users, one in each state, in the order of [`UserState::ALL`].
+    /// The seeded users, one in each state, in the order of [`UserState::ALL`]; then, where the contract has no logins
+    /// for tests, more that are active.
     pub users: Vec<PasswordUser>,
     /// OAuth providers that are configured.
     pub providers: Vec<String>,
@@ -96,6 +98,9 @@ impl UserState {
     }
 }
 
+/// Users with passwords of a reference that has no logins for tests.
+pub(super) const CROWD: usize = 48;
+
 /// OAuth providers, served by the reference itself.
 pub(super) const PROVIDERS: [&str; 5] = ["google", "github", "microsoft", "okta", "gitlab"];
 
@@ -109,14 +114,14 @@ impl Facts {
     pub fn new(conduct: &Conduct, urls: Addresses) -> Self {
         let seed = conduct.seed;
         let domain = "netra.example";
-        let users = UserState::ALL
-            .into_iter()
-            .map(|state| {
-                let email = format!("{}@{domain}", state.slug());
-                let password = secret(seed, &format!("password/{}", state.slug()));
-                PasswordUser { state, id: user_id(conduct, &email), email, password }
-            })
-            .collect();
+        let user = |state: UserState, name: &str| {
+            let email = format!("{name}@{domain}");
+            let password = secret(seed, &format!("password/{name}"));
+            PasswordUser { state, id: user_id(conduct, &email), email, password }
+        };
+        let crowd = if conduct.contract.endpoint(Endpoint::E2eLogin).is_none() { CROWD } else { 0 };
+        let named = UserState::ALL.into_iter().map(|state| user(state, state.slug()));
+        let users = named.chain((1..=crowd).map(|number| user(UserState::Active, &format!("user-{number}")))).collect();
         let key = match conduct.algorithm {
             Algorithm::Hs256 => secret(seed, "signing-key"),
             Algorithm::Rs256 => RS256_PEM.to_owned(),

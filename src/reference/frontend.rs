@@ -49,7 +49,7 @@ async fn script(State(site): State<Arc<Site>>) -> Response {
         .collect::<serde_json::Map<String, Value>>()
         .into();
     let path = |endpoint| contract.endpoint(endpoint).map(|(_, path)| path);
-    let (token_prefix, token_raw) = contract.token_form();
+    let (token_prefix, token_raw) = contract.token_form("test");
     let known = json!({
         "handled": handled,
         "layers": layers,

@@ -86,6 +86,7 @@ impl HttpError {
 
     fn write(&self, site: &Site) -> Response {
         let told = json!({"error_code": self.code.as_str(), "message": self.message});
+        let told = site.contract().write_http_error(&told);
         let mut body = if !site.permitted().detail_errors.on() {
             told
         } else if self.is_about_a_credential() {
@@ -99,7 +100,11 @@ impl HttpError {
         } else {
             ("application/json", site.dialect.text(&body))
         };
-        let mut response = (self.status, [(header::CONTENT_TYPE, kind)], text).into_response();
+        let status = match self.code {
+            ErrorCode::AuthMissing => StatusCode::from_u16(site.contract().missing_credential()).unwrap_or(self.status),
+            _ => self.status,
+        };
+        let mut response = (status, [(header::CONTENT_TYPE, kind)], text).into_response();
         let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED && !site.policy().handshake.no_www_authenticate.on() {
             // RFC 6750 3.1: a request without a credential is told no error.

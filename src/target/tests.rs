@@ -192,7 +192,7 @@ async fn a_refusal_is_read_recorded_and_redacted() {
     assert_eq!(response.error_code(target.contract()).unwrap().as_str(), "TOKEN_INVALID");
     assert_eq!(response.json, Some(json!(GOOD)));
     assert!(head.contains("Sec-WebSocket-Version: 12\r\n") && !head.contains("Upgrade: websocket"));
-    let offered = format!("jwt-auth, {}, other", target.contract().token_subprotocol(GOOD));
+    let offered = format!("jwt-auth, {}, other", target.contract().token_subprotocol(GOOD, "test"));
     let end =
         format!("Authorization: Bearer x\r\nAuthorization: Bearer y\r\nSec-WebSocket-Protocol: {offered}\r\n\r\n");
     assert!(head.ends_with(&end), "{head}");

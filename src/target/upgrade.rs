@@ -185,7 +185,10 @@ impl<'t> Upgrade<'t> {
     /// Offers the contract's subprotocol and the one that carries `token`, which need not be a token.
     pub fn subprotocol_token(self, token: &str) -> Self {
         let contract = self.target.contract();
-        let (select, carries) = (contract.auth_subprotocol().to_owned(), contract.token_subprotocol(token));
+        let (select, carries) = (
+            contract.auth_subprotocol().to_owned(),
+            contract.token_subprotocol(token, self.target.profile().environment.slug()),
+        );
         self.subprotocol(&select).subprotocol(&carries)
     }
 

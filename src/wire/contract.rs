@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use globset::{Glob, GlobMatcher};
 use jsonschema::Validator;
 use serde_json::{Map, Value};
 
@@ -16,8 +18,18 @@ use super::token_form::TokenForm;
 use super::{ConfigFault, Endpoint, EnvelopeFault, ErrorCode, Kind, Message, Service, TimestampForm, WsConfig};
 
 /// Contract files that are part of the program.
-const BUILTIN: &[(&str, &str)] =
-    &[("netra-v1", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/contracts/netra-v1.yaml")))];
+const BUILTIN: &[(&str, &str)] = &[
+    ("netra-v1", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/contracts/netra-v1.yaml"))),
+    ("netra-2025-08", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/contracts/netra-2025-08.yaml"))),
+    ("netra-2025-09", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/contracts/netra-2025-09.yaml"))),
+    ("netra-2025-10", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/contracts/netra-2025-10.yaml"))),
+];
+
+/// Messages of a window that nobody sends.
+const UNLIMITED: f64 = 1e6;
+
+/// The reference's defect of a server that sends the token back.
+const ECHO: &str = "echo-subprotocol-token";
 
 /// Those that have been asked for: a proof needs them for each of hundreds of references.
 static LOADED: Mutex<BTreeMap<&'static str, Arc<Contract>>> = Mutex::new(BTreeMap::new());
@@ -59,6 +71,8 @@ pub struct Contract {
     payload_schemas: BTreeMap<Kind, Validator>,
     shape_schemas: BTreeMap<String, Validator>,
     token_forms: Vec<TokenForm>,
+    /// Checks on what is not promised, and what that is.
+    unpromised: Vec<(GlobMatcher, String)>,
 }
 
 impl Contract {
@@ -108,7 +122,13 @@ impl Contract {
     /// [`ContractError::Malformed`] with the first thing that is wrong.
     pub fn from_yaml(name: &str, text: &str) -> Result<Self, ContractError> {
         let malformed = |what: String| ContractError::Malformed { name: name.to_owned(), what };
-        let file: ContractFile = serde_yaml::from_str(text).map_err(|error| malformed(error.to_string()))?;
+        let own: Value = serde_yaml::from_str(text).map_err(|error| malformed(error.to_string()))?;
+        let file: ContractFile = match own.get("extends") {
+            None => serde_yaml::from_str(text).map_err(|error| malformed(error.to_string()))?,
+            Some(_) => {
+                serde_json::from_value(whole(own).map_err(malformed)?).map_err(|error| malformed(error.to_string()))?
+            }
+        };
         for endpoint in file.http.keys() {
             if !Endpoint::ALL.iter().any(|known| known.slug() == endpoint) {
                 return Err(malformed(format!("http: no call is known as `{endpoint}`")));
@@ -153,6 +173,11 @@ impl Contract {
                 shape_schemas.insert(name.clone(), compile(name, schema)?);
             }
         }
+        let mut unpromised = Vec::new();
+        for (checks, what) in &file.unpromised {
+            let glob = Glob::new(checks).map_err(|error| malformed(format!("unpromised: `{checks}`: {error}")))?;
+            unpromised.push((glob.compile_matcher(), what.clone()));
+        }
         let token_forms = file.subprotocol.token.all().iter().map(|template| TokenForm::parse(template));
         let token_forms = token_forms
             .collect::<Result<Vec<_>, _>>()
@@ -160,7 +185,7 @@ impl Contract {
         if token_forms.is_empty() {
             return Err(malformed("subprotocol.token: no template; expected one like `jwt.{base64url}`".into()));
         }
-        Ok(Self { client_names, server_names, payload_schemas, shape_schemas, token_forms, file })
+        Ok(Self { client_names, server_names, payload_schemas, shape_schemas, token_forms, unpromised, file })
     }
 
     /// Its name.
@@ -188,32 +213,126 @@ impl Contract {
         &self.file.subprotocol.select
     }
 
-    /// The subprotocol that carries `token`, in the first form of the contract.
-    pub fn token_subprotocol(&self, token: &str) -> String {
-        self.token_forms.first().map(|form| form.write(token)).unwrap_or_default()
+    /// The subprotocol that carries `token`, in the first form of the contract; `environment` is the tag of a form
+    /// that bears one.
+    pub fn token_subprotocol(&self, token: &str, environment: &str) -> String {
+        self.token_forms.first().map(|form| form.write(token, environment)).unwrap_or_default()
     }
 
     /// The same in the other forms that the contract permits, each with what stands before the token.
-    pub fn other_token_subprotocols<'a>(&'a self, token: &'a str) -> impl Iterator<Item = (&'a str, String)> + 'a {
-        self.token_forms.iter().skip(1).map(|form| (form.prefix(), form.write(token)))
+    pub fn other_token_subprotocols<'a>(
+        &'a self,
+        token: &'a str,
+        environment: &'a str,
+    ) -> impl Iterator<Item = (String, String)> + 'a {
+        self.token_forms.iter().skip(1).map(|form| (form.prefix(environment), form.write(token, environment)))
     }
 
     /// What stands before the token in the first form, and whether the token stands there as it is.
-    pub fn token_form(&self) -> (&str, bool) {
-        self.token_forms.first().map_or(("", false), |form| (form.prefix(), form.is_raw()))
+    pub fn token_form(&self, environment: &str) -> (String, bool) {
+        self.token_forms.first().map_or((String::new(), false), |form| (form.prefix(environment), form.is_raw()))
     }
 
     /// The token that a subprotocol carries in one of the contract's forms, if it carries one.
     pub fn token_of_subprotocol(&self, subprotocol: &str) -> Option<String> {
         // The longest prefix first: `jwt.staging.` begins as `jwt.` does.
         let mut forms: Vec<_> = self.token_forms.iter().collect();
-        forms.sort_by_key(|form| std::cmp::Reverse(form.prefix().len()));
+        forms.sort_by_key(|form| std::cmp::Reverse((form.prefix("").len(), form.head().len())));
         forms.into_iter().find_map(|form| form.read(subprotocol))
     }
 
     /// Whether a subprotocol begins as one that carries a token, readable or not.
     pub fn is_token_subprotocol(&self, subprotocol: &str) -> bool {
-        self.token_forms.iter().any(|form| subprotocol.starts_with(form.prefix()))
+        self.token_forms.iter().any(|form| subprotocol.starts_with(form.head()))
+    }
+
+    /// Whether a welcome is the first frame of a socket that was let in.
+    pub fn has_welcome(&self) -> bool {
+        self.declares_kind(&Kind::ConnectionEstablished)
+    }
+
+    /// Where the welcome is followed by a handshake: how long a client waits after it before its first message.
+    pub fn handshake_settle(&self) -> Option<Duration> {
+        self.file.handshake.map(|rules| Duration::from_millis(rules.settle_ms))
+    }
+
+    /// Whether answers name the message that they answer.
+    pub fn answers_bear_ids(&self) -> bool {
+        self.file.envelope.members.contains_key("message_id")
+    }
+
+    /// What the check of this id is about and this contract does not promise.
+    pub fn unpromised(&self, check: &str) -> Option<&str> {
+        self.unpromised.iter().find(|(checks, _)| checks.is_match(check)).map(|(_, what)| what.as_str())
+    }
+
+    /// A call of the backend that needs a token and changes nothing.
+    pub fn authenticated_call(&self) -> Endpoint {
+        let there = |endpoint: &Endpoint| self.endpoint(*endpoint).is_some();
+        [Endpoint::UserProfile, Endpoint::ListThreads].into_iter().find(there).unwrap_or(Endpoint::UserProfile)
+    }
+
+    /// Whether messages over a limit are refused: a contract whose limit nobody can reach promises none.
+    pub fn limits_messages(&self) -> bool {
+        let messages = self.file.ws_config.get("rate_limit.messages");
+        messages.is_none_or(|rule| rule.default < UNLIMITED)
+    }
+
+    /// What shows that a run goes on: its content, or in contracts without deltas its thoughts.
+    pub fn progress(&self) -> Kind {
+        if self.declares_kind(&Kind::PartialResult) { Kind::PartialResult } else { Kind::AgentThinking }
+    }
+
+    /// Whether the end of a run is the end of its agents, too, which have no end of their own.
+    pub fn run_ends_its_agents(&self) -> bool {
+        !self.declares_kind(&Kind::AgentCompleted)
+    }
+
+    /// Checks (globs) on what this contract does not promise.
+    pub fn unpromised_checks(&self) -> impl Iterator<Item = &str> {
+        self.file.unpromised.keys().map(String::as_str)
+    }
+
+    /// What environments of this contract are known to do wrong: a defect of the reference, and what it is.
+    pub fn gaps(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.file.gaps.iter().map(|(defect, what)| (defect.as_str(), what.as_str()))
+    }
+
+    /// Permitted variations that environments of this contract show.
+    pub fn variations(&self) -> impl Iterator<Item = &str> {
+        self.file.variations.iter().map(String::as_str)
+    }
+
+    /// Whether a refused socket is told why.
+    pub const fn tells_refusals(&self) -> bool {
+        !self.file.silent_refusals
+    }
+
+    /// The HTTP status of a request without a credential.
+    pub fn missing_credential(&self) -> u16 {
+        self.file.missing_credential.unwrap_or(401)
+    }
+
+    /// A value of `/ws/config` that the contract has from its own text alone.
+    pub fn untold(&self, value: &str) -> Option<f64> {
+        self.file.ws_config.get(value).filter(|rule| rule.untold).map(|rule| rule.default)
+    }
+
+    /// Whether `seen` is one of `codes`, or a code of this contract that may stand for one of them.
+    pub fn code_fits(&self, seen: &ErrorCode, codes: &[ErrorCode]) -> bool {
+        let meant = self.file.error_codes.means.get(seen.as_str()).into_iter().flatten();
+        codes.contains(seen) || meant.into_iter().any(|code| codes.contains(&ErrorCode::from(code.as_str())))
+    }
+
+    /// Whether a code stands for several causes.
+    pub fn is_vague(&self, code: &ErrorCode) -> bool {
+        self.file.error_codes.means.get(code.as_str()).is_some_and(|means| means.len() > 1)
+    }
+
+    /// Whether environments of this contract are known to select the subprotocol that carries the token, in place of
+    /// [`Self::auth_subprotocol`].
+    pub fn is_known_to_echo(&self) -> bool {
+        self.file.gaps.contains_key(ECHO)
     }
 
     /// Whether a server may send this close code.
@@ -224,6 +343,7 @@ impl Contract {
     /// Whether `code` may stand in a message of `kind`.
     pub fn declares_code(&self, kind: &Kind, code: &ErrorCode) -> bool {
         let codes = &self.file.error_codes;
+        let code = ErrorCode::from(self.wire_code(code.as_str()));
         code.as_str().starts_with(&self.file.extension.codes)
             || match kind {
                 Kind::AgentError => codes.agent.contains(code.as_str()),
@@ -237,6 +357,11 @@ impl Contract {
         code.as_str().starts_with(&self.file.extension.codes)
             || codes.any.contains(code.as_str())
             || codes.http.contains(code.as_str())
+    }
+
+    /// Whether the contract has a message of this kind, of whichever side.
+    pub fn has_message(&self, kind: &Kind) -> bool {
+        self.spec(kind).is_some()
     }
 
     /// Whether a server may send this kind: named, or an extension (which is not judged).
@@ -359,6 +484,14 @@ impl Contract {
         Some(ErrorCode::from(code))
     }
 
+    /// The reference's side of it: an error body in the contract's form.
+    pub fn write_http_error(&self, body: &Value) -> Value {
+        match self.file.shapes.0.get("http_error") {
+            Some(shape) => self.file.shapes.to_wire(shape, body),
+            None => body.clone(),
+        }
+    }
+
     /// Where an HTTP error body does not fit the contract's form of errors.
     pub fn http_error_faults(&self, body: &Value) -> Vec<SchemaFault> {
         self.shape_schemas.get("http_error").map_or_else(Vec::new, |validator| schema::faults(validator, body))
@@ -408,6 +541,7 @@ impl Contract {
             Some(spec) => self.file.shapes.to_logical(&spec.payload, &payload),
             None => payload,
         };
+        let payload = self.known_code(payload);
         let member = |logical: &str| envelope.members.get(logical).and_then(|name| object.get(name));
         Ok(Message {
             kind,
@@ -466,20 +600,30 @@ impl Contract {
     pub fn write(&self, message: &Message, timestamp: Option<Value>) -> Value {
         let spec = self.spec(&message.kind);
         let name = self.wire_type(&message.kind);
-        let payload = Value::Object(message.payload.clone());
+        let mut payload = message.payload.clone();
+        if !self.answers_bear_ids() {
+            payload.shift_remove("in_reply_to");
+        }
+        if let Some(Value::String(code)) = payload.get_mut("error_code") {
+            *code = self.wire_code(code).to_owned();
+        }
+        let payload = Value::Object(payload);
         let payload = match spec {
             Some(spec) => self.file.shapes.to_wire(&spec.payload, &payload),
             None => payload,
         };
         let envelope = &self.file.envelope;
-        let mut text = Value::Object(Map::new());
-        put(&mut text, envelope.r#type.first(), Value::from(name));
-        if envelope.payload.first().is_empty() {
+        let written = spec.and_then(|spec| spec.written.as_ref());
+        let mut text = Value::Object(written.map_or_else(Map::new, |written| written.beside.clone()));
+        put(&mut text, written.map_or(envelope.r#type.first(), |written| &written.r#type), Value::from(name));
+        let usual = envelope.written.as_deref().unwrap_or_else(|| envelope.payload.first());
+        let place = written.map_or(usual, |written| &written.payload);
+        if place.is_empty() {
             if let (Value::Object(text), Value::Object(payload)) = (&mut text, payload) {
                 text.extend(payload);
             }
         } else {
-            put(&mut text, envelope.payload.first(), payload);
+            put(&mut text, place, payload);
         }
         let members = [
             ("message_id", message.message_id.clone().map(Value::from)),
@@ -492,6 +636,26 @@ impl Contract {
             }
         }
         text
+    }
+
+    /// The code of this contract that stands for a code of netra-v1; the code itself where none does.
+    fn wire_code<'c>(&'c self, code: &'c str) -> &'c str {
+        let codes = &self.file.error_codes;
+        if codes.any.contains(code) || codes.agent.contains(code) {
+            return code;
+        }
+        let mut means = codes.means.iter();
+        means.find(|(_, meant)| meant.iter().any(|meant| meant == code)).map_or(code, |(name, _)| name.as_str())
+    }
+
+    /// A payload in which a code of this contract that stands for one code only is that code.
+    fn known_code(&self, mut payload: Value) -> Value {
+        if let Some(Value::String(code)) = payload.get_mut("error_code")
+            && let Some([meant]) = self.file.error_codes.means.get(code).map(Vec::as_slice)
+        {
+            meant.clone_into(code);
+        }
+        payload
     }
 
     /// What messages of this kind are called on the wire.
@@ -523,6 +687,36 @@ impl Contract {
             payload.retain(|name, _| !is_part(name));
             Some(Value::Object(payload))
         })
+    }
+}
+
+/// A contract that extends a built-in one, with all that it does not say itself. A member that is `null` is not there.
+fn whole(mut own: Value) -> Result<Value, String> {
+    let Some(extends) = own.as_object_mut().and_then(|members| members.shift_remove("extends")) else { return Ok(own) };
+    let base = extends.as_str().and_then(|name| BUILTIN.iter().find(|(known, _)| *known == name));
+    let Some((name, text)) = base else {
+        let known: Vec<_> = Contract::builtin_names().collect();
+        return Err(format!("extends: {extends} is no built-in contract: these are {}", known.join(", ")));
+    };
+    let base: Value = serde_yaml::from_str(text).map_err(|error| format!("{name}: {error}"))?;
+    let mut base = whole(base)?;
+    lay_over(&mut base, own);
+    Ok(base)
+}
+
+/// Objects are merged; everything else is replaced, and `null` removes.
+fn lay_over(base: &mut Value, own: Value) {
+    match (base, own) {
+        (Value::Object(base), Value::Object(own)) => {
+            for (name, member) in own {
+                match base.get_mut(&name) {
+                    _ if member.is_null() => drop(base.shift_remove(&name)),
+                    Some(known) => lay_over(known, member),
+                    None => drop(base.insert(name, member)),
+                }
+            }
+        }
+        (base, own) => *base = own,
     }
 }
 

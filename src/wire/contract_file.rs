@@ -66,8 +66,32 @@ pub(super) struct Envelope {
     pub(super) r#type: Places,
     /// Where the payload stands; the empty pointer: its fields stand at the top level.
     pub(super) payload: Places,
+    /// Where the payload is written, if not at the first place.
+    #[serde(default)]
+    pub(super) written: Option<String>,
     /// Logical `message_id`, `sequence`, `timestamp` → top-level member.
     pub(super) members: BTreeMap<String, String>,
+}
+
+/// How one message is written where it stands elsewhere than the envelope's first places.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Written {
+    /// Pointer to the type.
+    pub(super) r#type: String,
+    /// Pointer to the payload; empty: its fields stand at the top level.
+    pub(super) payload: String,
+    /// Further members of the top level.
+    #[serde(default)]
+    pub(super) beside: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What follows the welcome before a client may speak.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HandshakeRules {
+    /// How long a client waits after the last message of the handshake, milliseconds.
+    pub(super) settle_ms: u64,
 }
 
 /// One message type.
@@ -83,6 +107,9 @@ pub(super) struct MessageSpec {
     /// Server: the application must handle it.
     #[serde(default)]
     pub(super) ui: bool,
+    /// Where it stands when it is written, if not as the envelope says.
+    #[serde(default)]
+    pub(super) written: Option<Written>,
     /// The payload.
     #[serde(default)]
     pub(super) payload: Shape,
@@ -120,6 +147,24 @@ pub(super) struct ContractFile {
     pub(super) messages: Messages,
     #[serde(default)]
     pub(super) shapes: Shapes,
+    /// What stands between the welcome and a client's first message.
+    #[serde(default)]
+    pub(super) handshake: Option<HandshakeRules>,
+    /// Checks (globs) on what this contract does not promise, and what that is.
+    #[serde(default)]
+    pub(super) unpromised: BTreeMap<String, String>,
+    /// Refused sockets are closed without a word: neither an `error` frame nor a code tells why.
+    #[serde(default)]
+    pub(super) silent_refusals: bool,
+    /// The HTTP status of a request without a credential, where it is not 401.
+    #[serde(default)]
+    pub(super) missing_credential: Option<u16>,
+    /// Permitted variations that environments of this contract show.
+    #[serde(default)]
+    pub(super) variations: Vec<String>,
+    /// What environments of this contract are known to do wrong: the reference's defect, and what it is.
+    #[serde(default)]
+    pub(super) gaps: BTreeMap<String, String>,
 }
 
 /// The closed lists of error codes.
@@ -132,4 +177,7 @@ pub(super) struct ErrorCodes {
     pub(super) agent: BTreeSet<String>,
     /// Over HTTP only.
     pub(super) http: BTreeSet<String>,
+    /// A code of this contract, and the codes of netra-v1 that it stands for.
+    #[serde(default)]
+    pub(super) means: BTreeMap<String, Vec<String>>,
 }

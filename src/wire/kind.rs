@@ -52,6 +52,7 @@ kinds! {
     TokenRefresh = "token_refresh",
     SessionRestore = "session_restore",
     Ping = "ping",
+    HandshakeAcknowledged = "handshake_acknowledged",
     // Agent events (7.2).
     AgentStarted = "agent_started",
     ToolExecuting = "tool_executing",
@@ -82,6 +83,10 @@ kinds! {
     GracefulDegradation = "graceful_degradation",
     ServiceRecovered = "service_recovered",
     Pong = "pong",
+    // Of dialects alone (9).
+    HandshakeResponse = "handshake_response",
+    HandshakeComplete = "handshake_complete",
+    Ack = "ack",
 }
 
 impl Kind {

@@ -12,9 +12,14 @@ pub(super) type ConfigValues = BTreeMap<String, ConfigValue>;
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ConfigValue {
-    default: f64,
+    pub(super) default: f64,
+    #[serde(default)]
     least: f64,
+    #[serde(default)]
     most: f64,
+    /// The contract has it from its own text alone: `/ws/config` need not tell it.
+    #[serde(default)]
+    pub(super) untold: bool,
 }
 
 /// The values of `/ws/config`.
@@ -83,6 +88,7 @@ impl WsConfig {
             let rule = values.get(path).copied().unwrap_or_default();
             let seen = body.pointer(&format!("/{}", path.replace('.', "/")));
             let message = match seen.map(Value::as_f64) {
+                None if rule.untold => return rule.default,
                 None => "missing".to_owned(),
                 Some(None) => format!("expected a number, seen {}", seen.unwrap_or(&Value::Null)),
                 Some(Some(number)) if number < rule.least || number > rule.most => {

@@ -165,7 +165,7 @@ impl Environment {
 
     /// The subprotocol that carries a token.
     pub(crate) fn token_subprotocol(&self, token: &str) -> String {
-        self.contract.token_subprotocol(token)
+        self.contract.token_subprotocol(token, "test")
     }
 
     /// Asks the control listener for an outage, or its end.
@@ -179,8 +179,11 @@ impl Environment {
         let mut request = self.facts.urls.websocket().unwrap().as_str().into_client_request().unwrap();
         let headers = request.headers_mut();
         if subprotocol {
-            let offer =
-                format!("{}, {}", self.contract.auth_subprotocol(), self.contract.token_subprotocol(&login.access));
+            let offer = format!(
+                "{}, {}",
+                self.contract.auth_subprotocol(),
+                self.contract.token_subprotocol(&login.access, "test")
+            );
             headers.insert("Sec-WebSocket-Protocol", offer.parse().unwrap());
         } else {
             headers.insert("Authorization", format!("Bearer {}", login.access).parse().unwrap());

@@ -10,7 +10,7 @@ use super::way::{Door, doors, name_of, no_way, open};
 use super::{Obstacle, login, recorder};
 use crate::model::{NotReady, Origin};
 use crate::profile::Environment;
-use crate::target::{Login, Recorder, Target, Upgraded, Way, health_of};
+use crate::target::{FaultKind, Login, Recorder, Target, Upgraded, Way, health_of};
 use crate::wire::{Carrier, Endpoint, WsConfig};
 
 /// Skew of a clock that moves the border between a valid and an expired token noticeably, seconds.
@@ -274,6 +274,10 @@ async fn config(target: &Target, recorder: &Recorder, tell: &mut dyn FnMut(Step)
         Ok(answer) => {
             warn(&format!("HTTP {}", answer.status));
             return None;
+        }
+        // What the contract does not have it has for itself.
+        Err(fault) if fault.kind == FaultKind::NotInContract => {
+            return Some(target.contract().ws_config(&serde_json::Value::Null).0);
         }
         Err(fault) => {
             warn(&fault.what);

@@ -55,6 +55,12 @@ pub(super) async fn hear(backend: &Arc<Backend>, socket: u64, text: &str) {
         Reading::Acknowledged(asked) => {
             return backend.hub().answer(&user, To::Session(&session), asked.as_deref(), Message::new(Kind::Pong));
         }
+        Reading::Refused(asked, refusal)
+            if refusal.code == ErrorCode::UnknownType && backend.site.contract().declares_kind(&Kind::Ack) =>
+        {
+            let ack = Message::new(Kind::Ack).with("user_id", user.as_str()).with("status", "received");
+            return backend.hub().answer(&user, To::Session(&session), asked.as_deref(), ack);
+        }
         Reading::Refused(asked, refusal) => {
             return backend.hub().refuse(&user, &session, asked.as_deref(), &refusal);
         }
@@ -95,6 +101,10 @@ impl Request<'_> {
         match self.message.kind {
             Kind::Ping => {
                 self.answer(hub, Message::new(Kind::Pong));
+                Ok(())
+            }
+            Kind::HandshakeAcknowledged => {
+                self.answer(hub, Message::new(Kind::HandshakeComplete));
                 Ok(())
             }
             Kind::UserMessage | Kind::StartAgent => self.start_run(hub),

@@ -151,6 +151,9 @@ impl Hub {
 
     /// Sends a message: names the event, filters it, and numbers it in each session it goes to.
     pub(super) fn send(&mut self, user: &str, to: To<'_>, message: Message) {
+        if !self.speaks(&message.kind) {
+            return;
+        }
         let message = message.id(self.id("event", user));
         let kind = message.kind.clone();
         notes::sent(&kind);
@@ -181,6 +184,11 @@ impl Hub {
             let status = Message::new(Kind::Other("status_update".into())).with("status", "busy");
             self.send(user, to, status);
         }
+    }
+
+    /// Whether this environment's contract has such a message; what it does not know by name is a defect's.
+    pub(super) fn speaks(&self, kind: &Kind) -> bool {
+        matches!(kind, Kind::Other(_)) || self.site.contract().declares_kind(kind)
     }
 
     /// Sends a message of `user` to somebody else, too, who is there.

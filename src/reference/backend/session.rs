@@ -223,6 +223,10 @@ impl Hub {
         if carries_welcome {
             let welcome = self.welcome(&user, &id);
             self.send(&user, To::Session(&id), welcome);
+            if self.site.contract().handshake_settle().is_some() {
+                let response = self.handshake_response(&user, &id);
+                self.send(&user, To::Session(&id), response);
+            }
         }
         number
     }
@@ -240,6 +244,17 @@ impl Hub {
             .with("user_id", named)
             .with("server_time", self.stamp(OffsetDateTime::now_utc() + ahead))
             .with("expires_at", self.told_expiry(expires_at.unwrap_or(OffsetDateTime::UNIX_EPOCH)))
+    }
+
+    /// What a client must acknowledge before it speaks, where the contract has a handshake.
+    fn handshake_response(&self, user: &str, session: &str) -> Message {
+        Message::new(Kind::HandshakeResponse)
+            .with("thread_id", self.id("thread", user))
+            .with("run_id", self.id("run", user))
+            .with("request_id", self.id("request", user))
+            .with("session_token", session)
+            .with("timestamp", self.stamp(OffsetDateTime::now_utc()))
+            .with("message", "Connection ready for agent communication")
     }
 
     /// The end of a credential as it is told.
@@ -386,6 +401,9 @@ impl Hub {
 
     /// Puts a message that bears no number before everything else that a socket is to get.
     pub(super) fn send_ahead(&mut self, number: u64, message: Message) {
+        if !self.speaks(&message.kind) {
+            return;
+        }
         let Some(socket) = self.sockets.get(&number) else { return };
         let message = message.id(self.id("event", &socket.user));
         notes::sent(&message.kind);

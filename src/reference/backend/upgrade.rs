@@ -306,7 +306,7 @@ async fn refuse<S>(
     {
         messages.extend(misstream::overheard(&backend.hub(), &text));
     }
-    if !policy.silent_refusal.on() {
+    if !policy.silent_refusal.on() && site.contract().tells_refusals() {
         let refusal = Refusal::new(code.clone(), "This connection is not accepted. Please log in and try again.");
         messages.push(backend.hub().error(&refusal));
     }

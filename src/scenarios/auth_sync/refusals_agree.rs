@@ -92,11 +92,15 @@ fn table(surfaces: &[Surface], rows: &[Row]) -> Vec<String> {
 }
 
 fn agrees(cx: &Context, surfaces: &[Surface], row: &Row) -> Result<(), Stop> {
-    let refused = |told: &Told| matches!(told.verdict, Verdict::Refused(_));
+    let refused = |told: &Told| matches!(told.verdict, Verdict::Refused(_) | Verdict::Untold(_));
     let told = || surfaces.iter().zip(&row.told);
     // The auth service's word comes first: the others have it from there.
-    let due = row.told.iter().find(|told| refused(told)).map(|told| &told.verdict);
-    let odd = told().find(|(_, told)| !refused(told)).or_else(|| told().find(|(_, told)| Some(&told.verdict) != due));
+    let due = row.told.iter().find_map(|told| match &told.verdict {
+        Verdict::Refused(code) => Some(code),
+        _ => None,
+    });
+    let differs = |told: &Told| due.is_some_and(|due| !told.verdict.refuses_with(due));
+    let odd = told().find(|(_, told)| !refused(told)).or_else(|| told().find(|(_, told)| differs(told)));
     let evidence = || odd.map(|(_, told)| told.evidence.clone()).unwrap_or_default();
     let finding = odd.map_or(Finding::WrongCode, |(_, told)| told.verdict.finding());
     let expected = match due {

@@ -30,9 +30,7 @@ async fn run(cx: &Context) -> Judgement {
     belongings(cx, "a second login", &second.access, &thread, Some(&first)).await?;
     cx.step("a new socket");
     let mut session = cx.session(&second.access).await?;
-    cx.same("user_id", &first.profile.get("user_id").and_then(Value::as_str), &session.welcome.user_id(), || {
-        session.socket.evidence()
-    })?;
+    cx.welcomes(&session, first.profile.get("user_id").and_then(Value::as_str).unwrap_or_default())?;
     let request = Message::new(Kind::GetThreadHistory).with("thread_id", thread.as_str());
     let told = cx.ask(&mut session.socket, request).await?;
     let ids = ids(told.field("messages"));

@@ -62,16 +62,27 @@ impl fmt::Display for Surface {
 pub(super) enum Verdict {
     Accepted,
     Refused(ErrorCode),
+    /// Refused, in words of a contract that do not tell why.
+    Untold(String),
     /// Neither: what kind of deviation that is, and in a few words.
     Neither(Finding, String),
 }
 
 impl Verdict {
+    /// Whether it is a refusal with this code, or one that leaves open why.
+    pub(super) fn refuses_with(&self, code: &ErrorCode) -> bool {
+        match self {
+            Self::Refused(told) => told == code,
+            Self::Untold(_) => true,
+            Self::Accepted | Self::Neither(..) => false,
+        }
+    }
+
     /// The finding where it is not the refusal that was due.
     pub(super) const fn finding(&self) -> Finding {
         match self {
             Self::Accepted => Finding::Accepted,
-            Self::Refused(_) => Finding::WrongCode,
+            Self::Refused(_) | Self::Untold(_) => Finding::WrongCode,
             Self::Neither(finding, _) => *finding,
         }
     }
@@ -82,7 +93,7 @@ impl fmt::Display for Verdict {
         match self {
             Self::Accepted => f.pad("accepted"),
             Self::Refused(code) => f.pad(code.as_str()),
-            Self::Neither(_, what) => f.pad(what),
+            Self::Untold(what) | Self::Neither(_, what) => f.pad(what),
         }
     }
 }
@@ -102,7 +113,7 @@ pub(super) struct Told {
 pub(super) async fn show(cx: &Context, surface: Surface, token: &Token, fresh: bool) -> Result<Told, Stop> {
     let Some((endpoint, call)) = surface.call(cx, token) else {
         // An upgrade has a connection of its own in any case.
-        return Ok(admission(cx.try_upgrade(cx.upgrade_with(token)).await?).await);
+        return Ok(admission(cx, cx.try_upgrade(cx.upgrade_with(token)).await?).await);
     };
     let answer = if fresh { call.fresh_connection() } else { call }.send().await?;
     let told = |verdict| Told { verdict, evidence: answer.evidence(), at: answer.received };
@@ -127,7 +138,7 @@ pub(super) async fn show(cx: &Context, surface: Surface, token: &Token, fresh: b
     }))
 }
 
-async fn admission(admission: Admission) -> Told {
+async fn admission(cx: &Context, admission: Admission) -> Told {
     let at = Instant::now();
     match admission {
         Admission::Admitted(session) => {
@@ -138,7 +149,9 @@ async fn admission(admission: Admission) -> Told {
         Admission::Refused(refusal) => {
             let verdict = match &refusal.code {
                 Some(ErrorCode::Internal) => Verdict::Neither(Finding::ServerError, refusal.to_string()),
+                Some(code) if cx.contract().is_vague(code) => Verdict::Untold(code.to_string()),
                 Some(code) => Verdict::Refused(code.clone()),
+                None if !cx.contract().tells_refusals() => Verdict::Untold("refused".into()),
                 None => Verdict::Neither(Finding::WrongCode, "no error code".into()),
             };
             Told { verdict, evidence: refusal.evidence, at }
@@ -173,7 +186,7 @@ pub(super) async fn until_refused(
         let told = show(cx, surface, token, true).await?;
         let after = told.at.saturating_duration_since(since);
         match &told.verdict {
-            Verdict::Refused(seen) if seen == code => {
+            verdict if verdict.refuses_with(code) => {
                 first = if in_a_row == 0 { after } else { first };
                 in_a_row += 1;
             }
@@ -208,8 +221,7 @@ pub(super) async fn same_user(cx: &Context, login: &Login) -> Result<(), Stop> {
         cx.step(format!("the token at `{surface}`"));
         let Some((endpoint, call)) = surface.call(cx, &login.access) else {
             let mut session = cx.admitted(cx.upgrade_with(&login.access)).await?;
-            let user = session.welcome.user_id().unwrap_or_default();
-            cx.same("user_id", &login.user_id.as_str(), &user, || session.socket.evidence())?;
+            cx.welcomes(&session, &login.user_id)?;
             cx.alive(&mut session.socket).await?;
             session.close().await;
             continue;

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::surfaces::{self, Surface, Verdict};
+use super::surfaces::{self, Surface};
 use crate::check;
 use crate::check::{Check, Context};
 use crate::model::{Effect, Judgement, Need, NotVerified, Stop};
@@ -116,7 +116,7 @@ async fn dead(cx: &Context, state: &str, user: &PasswordUser, code: &ErrorCode) 
     for surface in Surface::all(cx) {
         cx.step(format!("the token of the user that is {state}, at `{surface}`"));
         let told = surfaces::show(cx, surface, &login.access, false).await?;
-        let right = told.verdict == Verdict::Refused(code.clone());
+        let right = told.verdict.refuses_with(code);
         cx.holds(right, told.verdict.finding(), code.to_string(), || told.verdict.to_string(), || told.evidence.clone())?;
     }
     Ok(())

@@ -28,7 +28,8 @@ async fn run(cx: &Context) -> Judgement {
     cx.step("a long stream begins");
     let started = cx.ask(socket, about(Kind::UserMessage).with("content", content.as_str())).await?;
     let run = started.run_id().unwrap_or_default();
-    let is_content = |message: &Message| message.run_id() == Some(run) && message.kind == Kind::PartialResult;
+    let progress = cx.contract().progress();
+    let is_content = |message: &Message| message.run_id() == Some(run) && message.kind == progress;
     let first_content = cx.profile().thresholds.first_content;
     cx.message_within(socket, first_content, "the stream's first content", is_content)
         .await

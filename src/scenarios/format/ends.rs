@@ -24,6 +24,11 @@ impl Ping {
         Self { id, text }
     }
 
+    /// The message that it is.
+    pub(super) fn message(&self) -> Message {
+        Message::new(Kind::Ping).id(self.id.as_str())
+    }
+
     /// The same in so many octets, by a member that nobody reads.
     pub(super) fn padded(cx: &Context, octets: u64) -> Self {
         let mut ping = Self::new(cx);

@@ -32,7 +32,7 @@ async fn run(cx: &Context) -> Judgement {
     let (expected, seen) = ("the protocol ping echoed in the midst of the message", || "no pong".to_owned());
     cx.holds(echoed.is_some(), Finding::NoAnswer, expected, seen, || socket.evidence())
         .map_err(|stop| stop.within("thresholds.reply_s"))?;
-    let answer = cx.message_where(socket, "the answer", |message| message.in_reply_to() == Some(&ping.id)).await?;
+    let answer = cx.message_where(socket, "the answer", cx.answers(&ping.message())).await?;
     let seen = || answer.error_code().map_or_else(|| answer.kind.to_string(), |code| format!("error {code}"));
     cx.holds(answer.kind == Kind::Pong, Finding::Refused, "pong", seen, || socket.evidence())?;
     session.close().await;

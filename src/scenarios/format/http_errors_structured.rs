@@ -18,7 +18,7 @@ const BAD_BODY: &[u16] = &[400, 415, 422];
 async fn run(cx: &Context) -> Judgement {
     let login = cx.login().await?;
     let nowhere = format!("/{}", cx.target().unique("no-route"));
-    for (endpoint, origin) in [(Endpoint::Me, Origin::Auth), (Endpoint::UserProfile, Origin::Backend)] {
+    for (endpoint, origin) in [(Endpoint::Me, Origin::Auth), (cx.contract().authenticated_call(), Origin::Backend)] {
         cx.step(format!("{origin}: control, a good call"));
         let answer = cx.call(endpoint).bearer(&login.access).send().await?;
         cx.success(endpoint, &answer)?;

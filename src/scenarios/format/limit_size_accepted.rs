@@ -14,7 +14,7 @@ async fn run(cx: &Context) -> Judgement {
     cx.step(format!("a ping of exactly {limit} octets"));
     let ping = Ping::padded(cx, limit);
     socket.send_text(&ping.text).await;
-    let answer = cx.message_where(socket, "the answer", |message| message.in_reply_to() == Some(&ping.id)).await?;
+    let answer = cx.message_where(socket, "the answer", cx.answers(&ping.message())).await?;
     let seen = || answer.error_code().map_or_else(|| answer.kind.to_string(), |code| format!("error {code}"));
     cx.holds(answer.kind == Kind::Pong, Finding::Refused, "pong", seen, || socket.evidence())?;
     session.close().await;

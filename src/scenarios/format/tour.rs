@@ -98,7 +98,7 @@ pub(super) async fn run_to_its_end(cx: &Context, socket: &mut Socket, start: Mes
 async fn rest(cx: &Context, login: &Login, thread: &str) -> Result<(), Stop> {
     cx.step("tour: REST");
     let at_thread = |endpoint| cx.call(endpoint).path_param("id", thread).bearer(&login.access);
-    cx.call(Endpoint::UserProfile).bearer(&login.access).send().await?;
+    cx.call(cx.contract().authenticated_call()).bearer(&login.access).send().await?;
     cx.call(Endpoint::ListThreads).bearer(&login.access).send().await?;
     at_thread(Endpoint::GetThread).send().await?;
     at_thread(Endpoint::PostMessage).json(&json!({"content": "Noted."})).send().await?;
@@ -108,6 +108,9 @@ async fn rest(cx: &Context, login: &Login, thread: &str) -> Result<(), Stop> {
 
 /// The connection is lost and its session taken up again on another one.
 async fn restored(cx: &Context, login: &Login, session: Session) -> Result<Session, Stop> {
+    if cx.contract().answer_to(&Kind::SessionRestore).is_none() {
+        return Ok(session);
+    }
     cx.step("tour: the session is restored");
     let lost = session.lost();
     session.socket.reset().await;

@@ -9,9 +9,14 @@ pub(super) static CHECK: Check = check!("handshake/accept-key-correct", run).smo
 async fn run(cx: &Context) -> Judgement {
     let login = cx.login().await?;
     for carrier in cx.contract().carriers() {
+        let contract = cx.contract();
         let offered = match carrier {
             Carrier::Header | Carrier::Query => None,
-            Carrier::Subprotocol => Some(cx.contract().auth_subprotocol()),
+            // That it comes back is told once, by `handshake/token-not-echoed`.
+            Carrier::Subprotocol if contract.is_known_to_echo() => {
+                Some(contract.token_subprotocol(login.access.expose(), cx.profile().environment.slug()))
+            }
+            Carrier::Subprotocol => Some(contract.auth_subprotocol().to_owned()),
         };
         // A cached or constant answer would fit one key.
         for key in ["first", "second"] {
@@ -20,7 +25,7 @@ async fn run(cx: &Context) -> Judgement {
             let due = accept_key(upgrade.key());
             let session = cx.open(upgrade).await?;
             bears(cx, &session.response, "Sec-WebSocket-Accept", Some(&due))?;
-            bears(cx, &session.response, "Sec-WebSocket-Protocol", offered)?;
+            bears(cx, &session.response, "Sec-WebSocket-Protocol", offered.as_deref())?;
             bears(cx, &session.response, "Sec-WebSocket-Extensions", None)?;
             session.close().await;
         }

@@ -11,7 +11,7 @@ const FOREIGN: [&str; 2] = ["https://netra-check.invalid", "null"];
 
 async fn run(cx: &Context) -> Judgement {
     // Where a page would find what belongs to the user.
-    let places = [Endpoint::Me, Endpoint::UserProfile, Endpoint::FrontendPage];
+    let places = [Endpoint::Me, cx.contract().authenticated_call(), Endpoint::FrontendPage];
     for endpoint in places.into_iter().filter(|place| place.service() != Origin::Frontend || cx.has(Need::Frontend)) {
         let Some((method, path)) = cx.contract().endpoint(endpoint) else { continue };
         let service = endpoint.service();

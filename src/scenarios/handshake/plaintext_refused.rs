@@ -13,7 +13,7 @@ const FAKE: &str = "Bearer netra-check.made-up.token";
 
 async fn run(cx: &Context) -> Judgement {
     // Where a credential is judged, if anywhere.
-    for endpoint in [Endpoint::Verify, Endpoint::UserProfile, Endpoint::FrontendPage] {
+    for endpoint in [Endpoint::Verify, cx.contract().authenticated_call(), Endpoint::FrontendPage] {
         let service = endpoint.service();
         let (Some(base), Some((method, path))) = (cx.profile().urls.of(service), cx.contract().endpoint(endpoint))
         else {

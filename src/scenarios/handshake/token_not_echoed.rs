@@ -28,7 +28,7 @@ async fn run(cx: &Context) -> Judgement {
         cx.try_upgrade(cx.upgrade().carrier(*carrier, &tampered)).await?;
         watch.nothing_leaked()?;
     }
-    for endpoint in [Endpoint::Verify, Endpoint::UserProfile] {
+    for endpoint in [Endpoint::Verify, cx.contract().authenticated_call()] {
         cx.step(format!("a tampered token at `{}`", endpoint.slug()));
         cx.call(endpoint).bearer(&tampered).send().await?;
         watch.nothing_leaked()?;

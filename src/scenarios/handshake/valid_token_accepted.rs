@@ -11,7 +11,7 @@ async fn run(cx: &Context) -> Judgement {
     let (contract, token) = (cx.contract(), &login.access);
     let carriers = contract.carriers().iter();
     let carried = carriers.map(|carrier| (carrier.slug().to_owned(), cx.upgrade().carrier(*carrier, token)));
-    let forms = contract.other_token_subprotocols(token.expose()).map(|(prefix, carries)| {
+    let forms = contract.other_token_subprotocols(token.expose(), cx.profile().environment.slug()).map(|(prefix, carries)| {
         let upgrade = cx.upgrade().subprotocol(contract.auth_subprotocol()).subprotocol(&carries);
         (format!("subprotocol `{prefix}…`"), upgrade)
     });
@@ -19,8 +19,7 @@ async fn run(cx: &Context) -> Judgement {
     for (place, upgrade) in carried.chain(forms) {
         cx.step(format!("a valid token in the {place}"));
         let mut session = cx.admitted(upgrade).await?;
-        let evidence = || session.socket.evidence();
-        cx.same("user_id", &Some(subject.as_str()), &session.welcome.user_id(), evidence)?;
+        cx.welcomes(&session, &subject)?;
         cx.alive(&mut session.socket).await?;
         session.close().await;
     }

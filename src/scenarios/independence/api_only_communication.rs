@@ -7,7 +7,7 @@ use crate::check;
 use crate::check::{Check, Context};
 use crate::model::{Finding, Judgement, Need, Stop};
 use crate::target::{Link, Token};
-use crate::wire::{Endpoint, ErrorCode};
+use crate::wire::ErrorCode;
 
 pub(super) static CHECK: Check = check!("independence/api-only-communication", run).needs(&[Need::Launch]);
 
@@ -23,8 +23,8 @@ async fn run(cx: &Context) -> Judgement {
 
     cx.step("a new token over REST");
     let login = there.login().await?;
-    let answer = there.call(Endpoint::UserProfile).bearer(&login.access).send().await?;
-    there.success(Endpoint::UserProfile, &answer).map_err(control)?;
+    let answer = there.call(cx.contract().authenticated_call()).bearer(&login.access).send().await?;
+    there.success(cx.contract().authenticated_call(), &answer).map_err(control)?;
     asked(cx, &proxy, &login.access)?;
 
     cx.step("a new token on the socket");
@@ -35,7 +35,7 @@ async fn run(cx: &Context) -> Judgement {
     let (for_rest, for_socket) = (there.login().await?, there.login().await?);
     proxy.close().await;
     cx.step("a new token over REST, the auth service out of reach");
-    let answer = there.call(Endpoint::UserProfile).bearer(&for_rest.access).send().await?;
+    let answer = there.call(cx.contract().authenticated_call()).bearer(&for_rest.access).send().await?;
     cx.status(&answer, &[401, 503])?;
     cx.step("a new token on the socket, the auth service out of reach");
     there.refused(there.upgrade_with(&for_socket.access), &[ErrorCode::AuthUnavailable]).await?;

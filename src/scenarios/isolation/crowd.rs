@@ -92,10 +92,11 @@ fn prompt(cx: &Context, number: usize) -> &str {
 /// Each message was answered; what it started belongs to its user.
 async fn started(cx: &Context, member: &mut Member) -> Result<(), Stop> {
     for asked in &member.asked {
-        let id = asked.message_id.as_deref();
-        let is_answer = |it: &Message| it.in_reply_to() == id;
+        let is_answer = cx.answers(asked);
         let created = cx.told(&mut member.session.socket, "the answer to each message", is_answer).await?;
-        cx.same("the answer", &Kind::MessageCreated, &created.kind, || member.session.socket.evidence())?;
+        cx.same("the answer", &cx.contract().answer_to(&asked.kind), &Some(created.kind.clone()), || {
+            member.session.socket.evidence()
+        })?;
         member.estate.named_in(&created);
         member.runs.push(created.run_id().unwrap_or_default().to_owned());
     }

@@ -117,13 +117,22 @@ async fn stopped_by_nobody_else(cx: &Context, socket: &mut Socket, strange: &mut
     over_socket(cx, strange, request, &run, ErrorCode::RunNotFound).await?;
     cx.step("the owner stops the run");
     let id = cx.target().unique("stop");
+    let named = cx.contract().answers_bear_ids();
+    if !named {
+        // Then only the order tells whose end it is.
+        cx.alive(socket).await?;
+    }
+    let before = socket.seen().len();
     socket.send(&request(&run).id(id.as_str())).await;
     run_ends(cx, socket, &run, cx.profile().thresholds.stop + cx.profile().thresholds.reply).await?;
     // It may have come to its own end before.
     let is_foreign = |it: &&Message| {
-        it.kind == Kind::AgentStopped && it.run_id() == Some(&run) && it.in_reply_to() != Some(&id)
+        let is_own = !named || it.in_reply_to() == Some(&id);
+        it.kind == Kind::AgentStopped && it.run_id() == Some(&run) && !is_own
     };
-    let foreign = messages(socket).find(is_foreign);
+    let stopped = |it: &&Message| it.kind == Kind::AgentStopped && it.run_id() == Some(&run);
+    let early = socket.seen()[..before].iter().filter_map(|received| received.message.as_ref().ok()).find(stopped);
+    let foreign = early.or_else(|| messages(socket).find(is_foreign));
     let seen = || format!("agent_stopped that answers {:?}", foreign.and_then(Message::in_reply_to));
     cx.holds(foreign.is_none(), Finding::UnexpectedEvent, "no end but its own, or by its owner", seen, || socket.evidence())
 }

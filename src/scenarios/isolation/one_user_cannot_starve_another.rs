@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::check;
@@ -59,10 +58,11 @@ async fn run(cx: &Context) -> Judgement {
 
 /// How long each ping waited for its answer; `patience` where none came by then: it is as late as can be told.
 async fn pings(cx: &Context, socket: &mut Socket, patience: Duration) -> Result<Vec<Duration>, Stop> {
-    let mut waiting = HashMap::new();
+    let mut waiting = Vec::new();
     for _ in 0..PINGS {
-        let id = cx.target().unique("ping");
-        waiting.insert(id.clone(), socket.send(&Message::new(Kind::Ping).id(id)).await);
+        let ping = Message::new(Kind::Ping).id(cx.target().unique("ping"));
+        let sent = socket.send(&ping).await;
+        waiting.push((ping, sent));
         // Not a wait for something to happen: pings are spread over time.
         tokio::time::sleep(APART).await;
     }
@@ -70,9 +70,12 @@ async fn pings(cx: &Context, socket: &mut Socket, patience: Duration) -> Result<
     while !waiting.is_empty() {
         match socket.next(end.saturating_duration_since(Instant::now())).await {
             Next::Message(received) => {
-                let asked = received.message.as_ref().ok().and_then(Message::in_reply_to);
-                let sent = asked.and_then(|id| waiting.remove(id));
-                took.extend(sent.map(|sent| received.at.saturating_duration_since(sent)));
+                let Ok(answer) = &received.message else { continue };
+                // Where nothing names what is answered, it is the one that waits longest.
+                if let Some(place) = waiting.iter().position(|(ping, _)| cx.answers(ping)(answer)) {
+                    let (_, sent) = waiting.remove(place);
+                    took.push(received.at.saturating_duration_since(sent));
+                }
             }
             Next::Pong(_) => {}
             Next::Ended(end) => {
@@ -82,7 +85,7 @@ async fn pings(cx: &Context, socket: &mut Socket, patience: Duration) -> Result<
             Next::Silence => break,
         }
     }
-    took.extend(waiting.values().map(|_| patience));
+    took.extend(waiting.iter().map(|_| patience));
     Ok(took)
 }
 

@@ -27,7 +27,9 @@ struct Segment {
 
 /// The first event that breaks the order; `None` when there is none. Events that are missing at the
 /// end are not its matter.
-pub(super) fn fault(events: &[Seen]) -> Option<Fault> {
+///
+/// `run_ends_agents`: agents have no end of their own, see [`crate::wire::Contract::run_ends_its_agents`].
+pub(super) fn fault(events: &[Seen], run_ends_agents: bool) -> Option<Fault> {
     let mut segments: BTreeMap<&str, Segment> = BTreeMap::new();
     let mut over: Option<&Kind> = None;
     for (at, event) in events.iter().enumerate() {
@@ -38,11 +40,12 @@ pub(super) fn fault(events: &[Seen]) -> Option<Fault> {
         {
             return fault("nothing after the run's end", format!("{kind} after {last}"));
         }
-        let Some(name) = agent(&event.message) else {
+        let named = agent(&event.message).filter(|_| !(run_ends_agents && *kind == Kind::FinalReport));
+        let Some(name) = named else {
             let open: Vec<_> =
                 segments.iter().filter(|(_, segment)| segment.terminal.is_none()).map(|(name, _)| *name).collect();
             match kind {
-                Kind::FinalReport if open.is_empty() && !segments.is_empty() => over = Some(kind),
+                Kind::FinalReport if (open.is_empty() || run_ends_agents) && !segments.is_empty() => over = Some(kind),
                 Kind::FinalReport if segments.is_empty() => {
                     return fault("agent_started before anything else of the run", format!("{kind} first"));
                 }

@@ -11,9 +11,10 @@ fn judge(recording: &Recording) -> Judgement {
     let (run, thread) = (recording.told("run")?, recording.told("thread")?);
     let all = recording.seen("asking")?;
     // The socket's user has no other run between these two acknowledgements.
+    let acknowledged = recording.contract().answer_to(&Kind::UserMessage);
     let acknowledges = |run: &str| {
-        let is_it = move |message: &crate::wire::Message| {
-            message.kind == Kind::MessageCreated && message.run_id() == Some(run)
+        let is_it = |message: &crate::wire::Message| {
+            Some(&message.kind) == acknowledged.as_ref() && message.run_id() == Some(run)
         };
         all.iter().position(|seen| is_it(&seen.message))
     };

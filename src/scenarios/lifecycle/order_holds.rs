@@ -13,7 +13,7 @@ fn judge(recording: &Recording) -> Judgement {
     let is_there = !course.events.is_empty();
     let nothing = || "no event at all".to_owned();
     recording.holds(is_there, Finding::MissingEvent, "a run's events", nothing, || course.evidence(recording))?;
-    match grammar::fault(&course.events) {
+    match grammar::fault(&course.events, recording.contract().run_ends_its_agents()) {
         None => recording.conforms(),
         Some(fault) => {
             let evidence = recording.around(&course.events[fault.at]);

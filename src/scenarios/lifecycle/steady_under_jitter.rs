@@ -49,7 +49,7 @@ fn judge(recording: &Recording) -> Judgement {
     let evidence = || course.evidence(recording);
     let ended = course.events.iter().any(|seen| ends_run(&seen.message.kind));
     recording.holds(ended, Finding::MissingEvent, "the run's end", || "none in time".into(), evidence)?;
-    if let Some(fault) = grammar::fault(&course.events) {
+    if let Some(fault) = grammar::fault(&course.events, recording.contract().run_ends_its_agents()) {
         let evidence = recording.around(&course.events[fault.at]);
         return Err(recording.deviation(Finding::WrongOrder, [fault.expected], fault.seen, evidence));
     }

@@ -48,7 +48,8 @@ async fn run(cx: &Context) -> Judgement {
 async fn streaming(cx: &Context, socket: &mut Socket, thread: &str) -> Result<String, Stop> {
     let started = cx.ask(socket, cx.prompt(Trigger::LongStream)?.with("thread_id", thread)).await?;
     let run = started.run_id().unwrap_or_default().to_owned();
-    let is_content = |message: &Message| message.run_id() == Some(&run) && message.kind == Kind::PartialResult;
+    let progress = cx.contract().progress();
+    let is_content = |message: &Message| message.run_id() == Some(&run) && message.kind == progress;
     let within = cx.profile().thresholds.first_content;
     cx.message_within(socket, within, "the stream's first content", is_content)
         .await
@@ -58,10 +59,10 @@ async fn streaming(cx: &Context, socket: &mut Socket, thread: &str) -> Result<St
 
 /// `stop_agent` is answered with the run's `agent_stopped` in time.
 async fn stop(cx: &Context, socket: &mut Socket, run: &str) -> Result<(), Stop> {
-    let id = cx.target().unique("stop");
-    socket.send(&Message::new(Kind::StopAgent).with("run_id", run).id(id.as_str())).await;
+    let request = Message::new(Kind::StopAgent).with("run_id", run).id(cx.target().unique("stop"));
+    socket.send(&request).await;
     let within = cx.profile().thresholds.stop;
-    let answer = cx.message_within(socket, within, "agent_stopped", |it| it.in_reply_to() == Some(&id)).await;
+    let answer = cx.message_within(socket, within, "agent_stopped", cx.answers(&request)).await;
     let answer = answer.map_err(|stop| stop.within("thresholds.stop_s"))?;
     let seen = || answer.error_code().map_or_else(|| answer.kind.to_string(), |code| format!("{} {code}", answer.kind));
     let is_due = answer.kind == Kind::AgentStopped && answer.run_id() == Some(run);

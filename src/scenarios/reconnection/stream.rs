@@ -6,7 +6,7 @@ use crate::check::{Context, ends_run};
 use crate::model::{Stop, Trigger};
 use crate::profile::{Profile, TriggerSpec};
 use crate::target::Socket;
-use crate::wire::{Kind, Message};
+use crate::wire::Message;
 
 /// Starts the profile's long stream; the `message_created` that answers.
 pub(super) async fn start(cx: &Context, socket: &mut Socket, thread: &str) -> Result<Message, Stop> {
@@ -16,7 +16,8 @@ pub(super) async fn start(cx: &Context, socket: &mut Socket, thread: &str) -> Re
 
 /// Waits for the first content of a run.
 pub(super) async fn first_content(cx: &Context, socket: &mut Socket, run: &str) -> Result<(), Stop> {
-    let is_it = |message: &Message| message.run_id() == Some(run) && message.kind == Kind::PartialResult;
+    let progress = cx.contract().progress();
+    let is_it = |message: &Message| message.run_id() == Some(run) && message.kind == progress;
     let within = cx.profile().thresholds.first_content;
     let begun = cx.message_within(socket, within, "the run's first content", is_it).await;
     begun.map(drop).map_err(|stop| cx.control_failed("a long stream begins", stop))

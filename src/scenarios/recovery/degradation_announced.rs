@@ -82,7 +82,7 @@ async fn works(cx: &Context, socket: &mut Socket, login: &Login, thread: &str, f
         }
         "streaming" => {
             let run = cx.whole_run(socket, plain(Kind::UserMessage)).await?;
-            shows(cx, socket, &run, &Kind::PartialResult)
+            shows(cx, socket, &run, &cx.contract().progress())
         }
         "tools" => match cx.profile().triggers.get(&Trigger::ToolUse) {
             Some(TriggerSpec::Prompt { content, .. }) => {

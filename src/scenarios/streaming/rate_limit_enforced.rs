@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::burst::{Burst, at_once, retry_after, send, too_many};
 use crate::check;
 use crate::check::{Check, Context, Waits};
-use crate::model::{Effect, Finding, Group, Judgement};
+use crate::model::{Effect, Finding, Group, Judgement, Stop};
 use crate::target::{Login, Socket};
 
 pub(super) static CHECK: Check =
@@ -19,9 +19,9 @@ async fn run(cx: &Context) -> Judgement {
     let mut session = cx.session(&login.access).await?;
     let socket = &mut session.socket;
     let count = too_many(cx);
-    let mut burst = after_silence(cx, &login, socket, count).await;
+    let mut burst = after_silence(cx, &login, socket, count).await?;
     if at_once(cx, count, burst.took).is_err() {
-        burst = after_silence(cx, &login, socket, count).await;
+        burst = after_silence(cx, &login, socket, count).await?;
         at_once(cx, count, burst.took)?;
     }
     let refused: Vec<_> = burst.refused().map(|place| place as u64 + 1).collect();
@@ -47,9 +47,9 @@ async fn run(cx: &Context) -> Judgement {
     cx.conforms()
 }
 
-async fn after_silence(cx: &Context, login: &Login, socket: &mut Socket, count: u64) -> Burst {
+async fn after_silence(cx: &Context, login: &Login, socket: &mut Socket, count: u64) -> Result<Burst, Stop> {
     cx.step("a silent window");
-    cx.silent_window(login).await;
+    cx.silent_window(login).await?;
     cx.step(format!("{count} messages at once"));
-    send(cx, socket, count).await
+    Ok(send(cx, socket, count).await)
 }

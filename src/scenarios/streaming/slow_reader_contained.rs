@@ -83,7 +83,7 @@ async fn run(cx: &Context) -> Judgement {
 /// A thread with a history of almost a megabyte, and how long a peer that reads waits for it.
 async fn history(cx: &Context, login: &Login) -> Result<(String, Duration), Stop> {
     cx.step("a thread with a long history");
-    cx.silent_window(login).await;
+    cx.silent_window(login).await?;
     let mut session = cx.session(&login.access).await?;
     let thread = cx.thread(&mut session.socket, "long history").await?;
     let body = json!({"content": "netra ".repeat(OCTETS / 6)});
@@ -111,20 +111,20 @@ fn asking(thread: &str) -> Message {
 
 /// The median of several pings that are sent together; one that is not answered takes for ever.
 async fn pings(cx: &Context, socket: &mut Socket) -> Duration {
-    let mut ids = Vec::new();
+    let mut asked = Vec::new();
     let began = Instant::now();
     for _ in 0..PINGS {
-        let id = cx.target().unique("ping");
-        socket.send(&Message::new(Kind::Ping).id(id.as_str())).await;
-        ids.push(id);
+        let ping = Message::new(Kind::Ping).id(cx.target().unique("ping"));
+        socket.send(&ping).await;
+        asked.push(ping);
     }
     let deadline = began + MEDIAN * 5;
     let mut times = Vec::new();
     while times.len() < PINGS {
         match socket.next(deadline.saturating_duration_since(Instant::now())).await {
             Next::Message(received) => {
-                let answered = received.message.as_ref().ok().and_then(Message::in_reply_to);
-                if answered.is_some_and(|id| ids.iter().any(|asked| asked == id)) {
+                let answer = received.message.as_ref().ok();
+                if answer.is_some_and(|answer| asked.iter().any(|asked| cx.answers(asked)(answer))) {
                     times.push(received.at.saturating_duration_since(began));
                 }
             }

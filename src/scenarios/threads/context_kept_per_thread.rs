@@ -58,7 +58,8 @@ async fn run(cx: &Context) -> Judgement {
 
 /// Waits for a further event of the stream, so that one falls between the switches.
 async fn next_content(cx: &Context, socket: &mut Socket, run: &str) -> Result<(), Stop> {
-    let is_content = |message: &Message| message.kind == Kind::PartialResult && message.run_id() == Some(run);
+    let progress = cx.contract().progress();
+    let is_content = |message: &Message| message.kind == progress && message.run_id() == Some(run);
     let within = cx.profile().thresholds.first_content;
     let came = cx.message_within(socket, within, "more of the stream", is_content).await;
     came.map(drop).map_err(|stop| cx.control_failed("the stream outlasts a switch", stop))

@@ -27,6 +27,17 @@ impl Line {
     }
 }
 
+/// The same, with the ids of what was said and never acknowledged under one.
+fn named(due: &[Line], seen: &[Line]) -> Vec<Line> {
+    let mut taken = BTreeSet::new();
+    let mut name = |line: &Line| {
+        let is_it = |other: &&Line| other.role == line.role && other.content == line.content;
+        let id = seen.iter().filter(is_it).find(|other| taken.insert(other.id.clone())).map(|other| other.id.clone());
+        Line { id: id.unwrap_or_default(), ..line.clone() }
+    };
+    due.iter().map(|line| if line.id.is_empty() { name(line) } else { line.clone() }).collect()
+}
+
 /// The messages of a history must be these.
 ///
 /// # Errors
@@ -40,6 +51,7 @@ pub(super) fn same(
     evidence: impl Fn() -> Evidence,
 ) -> Result<(), Stop> {
     let seen: Vec<Line> = seen.iter().map(Line::of).collect();
+    let due = &named(due, &seen);
     let ids = |lines: &[Line]| lines.iter().map(|line| line.id.clone()).collect::<Vec<_>>();
     let (due_ids, seen_ids) = (ids(due), ids(&seen));
     let known: BTreeSet<_> = due_ids.iter().collect();

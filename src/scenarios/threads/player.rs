@@ -120,7 +120,9 @@ impl<'c> Player<'c> {
         match way {
             Way::Rest => {
                 let id = self.rest.post(&known.id, &content).await?;
-                self.told(Kind::MessageCreated, "id", &id).await?;
+                if self.cx.contract().declares_kind(&Kind::MessageCreated) {
+                    self.told(Kind::MessageCreated, "id", &id).await?;
+                }
                 known.said.push(Line::of_user(id, content));
             }
             Way::Socket => {
