@@ -109,7 +109,8 @@ async fn what_is_shared_is_caught_and_what_is_separate_conforms() {
     let checks: Vec<_> =
         registry().into_iter().filter(|check| check.id.as_str() == "independence/no-shared-database").collect();
     let only = ["shared-database", "shared-role"].map(str::to_owned).into();
-    let options = ProveOptions { checks, only, collateral: false, mutants: Mutants::None, jobs: 2 };
+    let options =
+        ProveOptions { contract: "netra-v1".into(), checks, only, collateral: false, mutants: Mutants::None, jobs: 2 };
     let proof = prove(&options, &|_| {}).await;
     assert_eq!(proof.checks[0].verdict, "conforms", "{:?}", proof.checks[0].reason);
     let fates: Vec<_> = proof.defects.iter().map(|defect| (defect.id, defect.outcome)).collect();

@@ -75,3 +75,26 @@ fn each_need_that_is_taken_away_is_missed() {
         .collect();
     assert!(silent.is_empty(), "{}", silent.join("\n"));
 }
+
+/// What the contracts of 2025 promise is proved as netra-v1 is: each defect is caught, or the file of survivors says why
+/// it cannot be in this contract, and no variation is accused.
+#[test]
+#[ignore = "needs three minutes"]
+fn the_contracts_of_2025_are_proved() {
+    for contract in ["netra-2025-08", "netra-2025-09", "netra-2025-10"] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut prove = Command::cargo_bin("netra-check").unwrap();
+        let ran = prove.args(["prove", "--jobs", "12", "--contract", contract, "--json"]).arg(file.path()).output();
+        let told = String::from_utf8(ran.unwrap().stdout).unwrap();
+        let proof: Value = serde_json::from_reader(file.reopen().unwrap()).unwrap();
+        let caught = list(&proof, "defects").iter().filter(|defect| defect["outcome"] == "caught").count();
+        assert!(caught >= 150, "{contract}: {told}");
+        let left = list(&proof, "defects").iter().filter(|it| it["outcome"] != "caught" && it["explanation"].is_null());
+        assert_eq!(left.count(), 0, "{contract}: {told}");
+        assert_eq!(list(&proof, "unused_explanations").len(), 0, "{contract}: {told}");
+        for variation in list(&proof, "variations") {
+            let unjust = list(variation, "accused_by").len() + list(variation, "unjudged").len();
+            assert_eq!(unjust, 0, "{contract}, {}: {told}", variation["id"]);
+        }
+    }
+}

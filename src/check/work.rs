@@ -59,7 +59,14 @@ pub async fn run_ends(cx: &Context, socket: &mut Socket, run: &str, within: Dura
 pub async fn stop(cx: &Context, socket: &mut Socket, run: &str) -> Result<(), Stop> {
     // A run that was over before is answered with an error, which is no matter here.
     socket.send(&Message::new(Kind::StopAgent).with("run_id", run).id(cx.target().unique("stop"))).await;
-    run_ends(cx, socket, run, cx.profile().thresholds.stop + cx.profile().thresholds.reply).await
+    run_ends(cx, socket, run, cx.profile().thresholds.stop + cx.profile().thresholds.reply).await?;
+    if !cx.contract().answers_bear_ids() {
+        // That error must not be taken for the answer to what is asked next.
+        socket.send(&Message::new(Kind::Ping)).await;
+        let pong = cx.message(socket, &Kind::Pong).await;
+        pong.map_err(|stop| cx.control_failed("a ping is answered", stop))?;
+    }
+    Ok(())
 }
 
 /// Starts the profile's long stream, and waits for its first content; the answer that names the run.

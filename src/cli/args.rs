@@ -398,6 +398,10 @@ pub(super) enum ServiceArg {
 
 #[derive(Args, Debug)]
 pub(super) struct ProveArgs {
+    /// What the references speak: a built-in contract, or the path of a contract file. Under another contract than
+    /// netra-v1 the checks that conform on its clean reference are proved.
+    #[arg(long, value_name = "NAME|PATH", default_value = "netra-v1")]
+    pub(super) contract: String,
     /// Only what concerns these checks (ids, scenarios or globs).
     #[arg(long = "check", value_name = "IDS")]
     pub(super) checks: Vec<String>,

@@ -1,5 +1,6 @@
 //! `netra-check prove`.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 
 use super::args::ProveArgs;
@@ -9,6 +10,7 @@ use crate::model::ExitCode;
 use crate::prove::{Ending, Fate, Mutant, Mutants, Proof, ProveOptions, prove as run_proof};
 use crate::reference::{DEFECTS, Filter, VARIATIONS};
 use crate::scenarios;
+use crate::wire::Contract;
 
 pub(super) fn prove(args: ProveArgs) -> anyhow::Result<ExitCode> {
     let mut checks = scenarios::registry();
@@ -30,7 +32,11 @@ pub(super) fn prove(args: ProveArgs) -> anyhow::Result<ExitCode> {
         Ok(_) if args.generated => Mutants::Generated,
         Ok(_) => Mutants::None,
     };
+    if let Err(error) = Contract::load(&args.contract) {
+        return usage(&error);
+    }
     let options = ProveOptions {
+        contract: args.contract,
         checks,
         only: args.defects.into_iter().collect(),
         collateral: args.collateral,
@@ -69,7 +75,7 @@ fn tell(proof: &Proof, out: &mut dyn io::Write) -> io::Result<()> {
     for check in proof.checks.iter().filter(|check| check.defects == 0) {
         writeln!(out, "no defect makes {} fail", check.id)?;
     }
-    for defect in proof.defects.iter().filter(|defect| defect.outcome != Fate::Caught) {
+    for defect in proof.defects.iter().filter(|defect| !defect.holds() && defect.outcome != Fate::Caught) {
         writeln!(out, "{}: {} (expected of {})", defect.outcome.word(), defect.id, defect.expected.join(", "))?;
         for remark in &defect.remarks {
             writeln!(out, "    {remark}")?;
@@ -78,7 +84,7 @@ fn tell(proof: &Proof, out: &mut dyn io::Write) -> io::Result<()> {
     for defect in proof.defects.iter().filter(|defect| defect.tried_again && defect.outcome == Fate::Caught) {
         writeln!(out, "caught at the second try, with few references side by side: {}", defect.id)?;
     }
-    for defect in proof.defects.iter().filter(|defect| !defect.unconsulted_by.is_empty()) {
+    for defect in proof.defects.iter().filter(|defect| !defect.holds() && !defect.unconsulted_by.is_empty()) {
         writeln!(out, "dead: {} is never consulted on behalf of {}", defect.id, defect.unconsulted_by.join(", "))?;
     }
     for defect in proof.defects.iter().filter(|defect| !defect.collateral.is_empty()) {
@@ -98,11 +104,24 @@ fn tell(proof: &Proof, out: &mut dyn io::Write) -> io::Result<()> {
         writeln!(out, "{} without {} is not `not verified`", need.check, need.without)?;
     }
     tell_mutants(proof, out)?;
+    let mut explained: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for defect in &proof.defects {
+        if let Some(why) = &defect.explanation {
+            explained.entry(why).or_default().push(defect.id);
+        }
+    }
+    for (why, defects) in &explained {
+        writeln!(out, "not to be caught in this contract: {}: {why}", defects.join(", "))?;
+    }
     let caught = proof.defects.iter().filter(|defect| defect.outcome == Fate::Caught).count();
     let unaccused = proof.variations.iter().filter(|it| it.holds()).count();
     write!(out, "{} checks", proof.checks.len())?;
     if !proof.defects.is_empty() {
         write!(out, ", {caught} of {} defects caught", proof.defects.len())?;
+        let explained = explained.values().map(Vec::len).sum::<usize>();
+        if explained > 0 {
+            write!(out, ", {explained} explained")?;
+        }
     }
     if !proof.variations.is_empty() {
         write!(out, ", {unaccused} of {} variations unaccused", proof.variations.len())?;
@@ -152,7 +171,7 @@ fn tell_mutants(proof: &Proof, out: &mut dyn io::Write) -> io::Result<()> {
         }
     }
     for explanation in &proof.unused_explanations {
-        writeln!(out, "scenarios/survivors.yaml explains what is not there: {explanation}")?;
+        writeln!(out, "explained, and not needed: {explanation}")?;
     }
     Ok(())
 }

@@ -21,11 +21,12 @@ use super::users::UserPool;
 use super::{claims, clear};
 use crate::check::{Body, Check, Waits};
 use crate::model::{
-    Blame, CheckId, Effect, Event, Gate, Group, History, Inconclusive, Judgement, Level, NotReady, Outcome, Repetition,
-    RunFacts, RunResult, Sink, Totals, Trace, Verdict,
+    Blame, CheckId, Effect, Event, Finding, Gate, Group, History, Inconclusive, Judgement, Level, NotReady, Outcome,
+    Repetition, RunFacts, RunResult, Sink, Totals, Trace, Verdict,
 };
 use crate::profile::LOCAL;
 use crate::target::Target;
+use crate::wire::Contract;
 
 /// In whose name the target is asked about itself before the first check.
 const PREFLIGHT: CheckId = CheckId::new("run/preflight");
@@ -181,8 +182,13 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    fn finish(&mut self, finished: Finished) {
+    fn finish(&mut self, mut finished: Finished) {
         let check = finished.check;
+        if let Verdict::Deviates(deviation) = &mut finished.verdict
+            && let Some(gap) = gap(check, deviation.finding, self.options.target.contract())
+        {
+            Arc::make_mut(deviation).evidence.facts.push(gap);
+        }
         let profile = self.options.target.profile();
         let demoted = profile.gate.origin_should && check.id.as_str() == "handshake/foreign-origin-refused";
         let level = if demoted { Level::Should } else { check.level };
@@ -500,6 +506,13 @@ async fn judge(shared: Arc<Shared>, unit: Unit) -> Vec<Finished> {
         finished.duration = began.elapsed().saturating_sub(waited);
     }
     finished
+}
+
+/// What a contract says of a deviation that its environments are known for: it deviates all the same.
+fn gap(check: &Check, finding: Finding, contract: &Contract) -> Option<String> {
+    let mut catches = check.page.catches().filter(|catch| catch.finding == Some(finding));
+    let what = catches.find_map(|catch| contract.gaps().find(|(defect, _)| *defect == catch.defect))?.1;
+    Some(format!("a known gap of the contract {}: {what}", contract.name()))
 }
 
 /// Of several attempts the worst is told.

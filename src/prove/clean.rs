@@ -72,7 +72,7 @@ impl Clean {
             if open.is_empty() {
                 continue;
             }
-            let (baseline, outcomes) = match Baseline::run(setting, &open).await {
+            let (baseline, outcomes) = match Baseline::run(options.staging(), setting, &open).await {
                 Ok(ran) => ran,
                 Err(error) => {
                     tell(&format!("the clean reference: {error}"));
@@ -104,6 +104,11 @@ impl Clean {
         Self { proofs: proofs.map(|(proof, check)| proof.unwrap_or_else(|| unknown(check))).collect(), baselines }
     }
 
+    /// Forgets the checks that do not conform.
+    pub(super) fn keep_conforming(&mut self) {
+        self.proofs.retain(|proof| proof.verdict == "conforms");
+    }
+
     /// The run under the setting that a defect needs; production has none, there checks act otherwise.
     pub(super) fn under(&self, setting: Option<Setting>) -> Option<&Baseline> {
         if setting == Some(Setting::Production) {
@@ -121,11 +126,12 @@ impl Clean {
 
 impl Baseline {
     async fn run(
+        staging: Staging,
         setting: Option<Setting>,
         checks: &[&'static Check],
     ) -> Result<(Self, Vec<Arc<Outcome>>), super::StageError> {
         let notes = Notes::default();
-        let stage = Stage::start(Staging { setting, notes: Some(notes.clone()), ..Staging::default() }).await?;
+        let stage = Stage::start(Staging { setting, notes: Some(notes.clone()), ..staging }).await?;
         let (config, _) = stage.contract().ws_config(&serde_json::Value::Null);
         let waits = Waits { profile: stage.profile(), config: &config };
         let waiting = checks.iter().filter(|check| !(check.wait)(&waits).is_zero()).map(|check| check.id.as_str());

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::clean::Clean;
 use super::stage::{Stage, StageError, Staging};
-use super::{ProveOptions, reason};
+use super::{NETRA_V1, ProveOptions, reason};
 use crate::check::Check;
 use crate::model::{Finding, Verdict};
 use crate::reference::Defect;
@@ -65,12 +65,20 @@ pub struct DefectProof {
     /// Those of them that deviated.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub collateral: Vec<&'static str>,
+    /// Why it cannot be caught in this contract.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<String>,
     /// Where many references shared the machine it was not caught, and was tried again where few did.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub tried_again: bool,
 }
 
 impl DefectProof {
+    /// Whether it is caught by its own checks, or cannot be in this contract.
+    pub fn holds(&self) -> bool {
+        self.explanation.is_some() || self.outcome == Fate::Caught && self.unconsulted_by.is_empty()
+    }
+
     fn is_own(&self, check: &Check) -> bool {
         self.expected.contains(&check.id.as_str())
     }
@@ -107,6 +115,7 @@ pub(super) async fn prove(defect: &'static Defect, options: &ProveOptions, clean
         unconsulted_by: Vec::new(),
         beside: None,
         collateral: Vec::new(),
+        explanation: None,
         tried_again: false,
     };
     if let Some(baseline) = clean.under(defect.needs) {
@@ -117,7 +126,7 @@ pub(super) async fn prove(defect: &'static Defect, options: &ProveOptions, clean
     // In the registry's order, whoever asks.
     let checks: Vec<_> = options.checks.iter().copied().filter(|check| result.is_own(check)).collect();
     let began = Instant::now();
-    let outcomes = match stage_of(defect).await {
+    let outcomes = match stage_of(defect, options).await {
         Ok(stage) => stage.run(&checks, false).await,
         Err(error) => {
             result.remarks.push(error.to_string());
@@ -129,7 +138,8 @@ pub(super) async fn prove(defect: &'static Defect, options: &ProveOptions, clean
     for outcome in outcomes {
         let Some((_, due)) = expected.iter().find(|(check, _)| check.id == outcome.id) else { continue };
         match &outcome.verdict {
-            Verdict::Deviates(deviation) if Some(deviation.finding) == *due => {
+            // A contract that promises less may show another sign first.
+            Verdict::Deviates(deviation) if Some(deviation.finding) == *due || options.contract != NETRA_V1 => {
                 result.caught_by.push(outcome.id.as_str());
             }
             verdict => {
@@ -151,12 +161,12 @@ pub(super) async fn prove(defect: &'static Defect, options: &ProveOptions, clean
 
 /// Runs the other checks that may see a defect, on a stage of their own: what its own checks must see does not come to
 /// one of these.
-pub(super) async fn prove_beside(proof: &mut DefectProof, clean: &Clean) {
+pub(super) async fn prove_beside(proof: &mut DefectProof, options: &ProveOptions, clean: &Clean) {
     let Some(baseline) = clean.under(proof.defect.needs) else { return };
     let may_see = |check: &Check| baseline.may_concern(check, |noted| proof.defect.was_consulted(noted));
     let others = baseline.conforming().map(|(check, _)| check);
     let others: Vec<_> = others.filter(|check| !proof.is_own(check) && may_see(check)).collect();
-    let outcomes = match stage_of(proof.defect).await {
+    let outcomes = match stage_of(proof.defect, options).await {
         Ok(stage) => stage.run(&others, false).await,
         Err(error) => return proof.remarks.push(error.to_string()),
     };
@@ -165,6 +175,6 @@ pub(super) async fn prove_beside(proof: &mut DefectProof, clean: &Clean) {
     proof.collateral = deviate.map(|outcome| outcome.id.as_str()).collect();
 }
 
-async fn stage_of(defect: &Defect) -> Result<Stage, StageError> {
-    Stage::start(Staging { defect: Some(defect.id.to_owned()), setting: defect.needs, ..Staging::default() }).await
+async fn stage_of(defect: &Defect, options: &ProveOptions) -> Result<Stage, StageError> {
+    Stage::start(Staging { defect: Some(defect.id.to_owned()), setting: defect.needs, ..options.staging() }).await
 }

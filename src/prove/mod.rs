@@ -9,6 +9,7 @@ mod stage;
 mod survivors;
 mod variations;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
@@ -25,11 +26,14 @@ pub use defects::{DefectProof, Fate};
 pub use mutants::{Ending, Mutant};
 pub use needs::NeedProof;
 pub use stage::StageError;
+use stage::Staging;
 pub use variations::VariationProof;
 
 /// What is proved, and how.
 #[derive(Clone)]
 pub struct ProveOptions {
+    /// The contract that the references speak: a built-in one, or the path of a file.
+    pub contract: String,
     /// The checks whose proof is asked for.
     pub checks: Vec<&'static Check>,
     /// Only these defects and variations; empty: all.
@@ -43,6 +47,11 @@ pub struct ProveOptions {
 }
 
 impl ProveOptions {
+    /// A stage on which nothing is otherwise.
+    fn staging(&self) -> Staging {
+        Staging { contract: self.contract.clone(), ..Staging::default() }
+    }
+
     fn asks_for(&self, id: &str) -> bool {
         self.only.is_empty() || self.only.contains(id)
     }
@@ -91,7 +100,7 @@ impl Proof {
         tried
             && !self.checks.is_empty()
             && self.checks.iter().all(|check| check.verdict == "conforms" && check.defects > 0)
-            && self.defects.iter().all(|defect| defect.outcome == Fate::Caught && defect.unconsulted_by.is_empty())
+            && self.defects.iter().all(DefectProof::holds)
             && self.mutants.iter().all(|mutant| mutant.outcome == Ending::Caught || mutant.explanation.is_some())
             && self.unused_explanations.is_empty()
             && self.variations.iter().all(VariationProof::holds)
@@ -101,7 +110,14 @@ impl Proof {
 
 /// Proves. `tell` is called with each line of progress.
 pub async fn prove(options: &ProveOptions, tell: &(dyn Fn(&str) + Sync)) -> Proof {
-    let clean = Clean::run(options, tell).await;
+    let mut clean = Clean::run(options, tell).await;
+    let mut options = Cow::Borrowed(options);
+    if options.contract != NETRA_V1 {
+        // What another contract does not promise, is known to do wrong, or makes last too long, nobody can prove.
+        clean.keep_conforming();
+        options.to_mut().checks.retain(|check| clean.conforms(check.id.as_str()));
+    }
+    let options = &*options;
     let mut proof = Proof { checks: clean.proofs.clone(), ..Proof::default() };
     if !matches!(options.mutants, Mutants::These(_)) {
         picked_by_hand(options, &clean, &mut proof, tell).await;
@@ -111,6 +127,9 @@ pub async fn prove(options: &ProveOptions, tell: &(dyn Fn(&str) + Sync)) -> Proo
     }
     proof
 }
+
+/// The contract of which everything is proved.
+pub const NETRA_V1: &str = "netra-v1";
 
 /// What could not be judged where many share the machine is tried again, so many side by side.
 const QUIETLY: usize = 2;
@@ -124,7 +143,7 @@ async fn picked_by_hand(options: &ProveOptions, clean: &Clean, proof: &mut Proof
     let of_variations = Semaphore::new((options.jobs - options.jobs.div_ceil(3)).max(1));
     let variations = VARIATIONS.iter().filter(|variation| options.asks_for(variation.id));
     let variations = join_all(variations.map(|variation| async {
-        let proved = variations::prove(variation, &options.checks, clean, &of_variations).await;
+        let proved = variations::prove(variation, options, clean, &of_variations).await;
         tell_variation(&proved);
         proved
     }));
@@ -140,11 +159,19 @@ async fn picked_by_hand(options: &ProveOptions, clean: &Clean, proof: &mut Proof
     let slots = Semaphore::new(QUIETLY);
     let delayed = proof.variations.iter_mut().filter(|proved| proved.met_our_delay());
     join_all(delayed.map(|proved| async {
-        variations::prove_again(proved, clean, &slots).await;
+        variations::prove_again(proved, options, clean, &slots).await;
         tell_variation(proved);
     }))
     .await;
-    let uncaught = proof.defects.iter_mut().filter(|proved| proved.outcome != Fate::Caught);
+    let explanations = survivors::InContract::read(&options.contract);
+    for proved in &mut proof.defects {
+        if proved.outcome != Fate::Caught || !proved.unconsulted_by.is_empty() {
+            proved.explanation = explanations.of(proved.id).map(str::to_owned);
+        } else if explanations.of(proved.id).is_some() {
+            proof.unused_explanations.push(proved.id.to_owned());
+        }
+    }
+    let uncaught = proof.defects.iter_mut().filter(|proved| !proved.holds() && proved.outcome != Fate::Caught);
     each(uncaught, &slots, |proved| async move {
         *proved = defects::prove(proved.defect, options, clean).await;
         proved.tried_again = true;
@@ -157,10 +184,10 @@ async fn picked_by_hand(options: &ProveOptions, clean: &Clean, proof: &mut Proof
         let slots = Semaphore::new(options.jobs * 2);
         let mut defects: Vec<_> = proof.defects.iter_mut().collect();
         defects.sort_by_key(|proved| std::cmp::Reverse(proved.took));
-        each(defects.into_iter(), &slots, |proved| defects::prove_beside(proved, clean)).await;
+        each(defects.into_iter(), &slots, |proved| defects::prove_beside(proved, options, clean)).await;
     }
-    if options.only.is_empty() {
-        proof.needs = needs::prove(&options.checks).await;
+    if options.only.is_empty() && options.contract == NETRA_V1 {
+        proof.needs = needs::prove(options).await;
     }
 }
 

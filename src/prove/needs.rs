@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::stage::{Stage, Staging, withdraw};
+use super::ProveOptions;
+use super::stage::{Stage, withdraw};
 use crate::check::Check;
 use crate::model::{Effect, NotVerified, Verdict};
 
@@ -18,11 +19,11 @@ pub struct NeedProof {
 }
 
 /// Takes each declared need and effect of each check away in turn.
-pub(super) async fn prove(checks: &[&'static Check]) -> Vec<NeedProof> {
+pub(super) async fn prove(options: &ProveOptions) -> Vec<NeedProof> {
     let mut proofs = Vec::new();
-    let Ok(mut stage) = Stage::start(Staging::default()).await else { return proofs };
+    let Ok(mut stage) = Stage::start(options.staging()).await else { return proofs };
     let whole = stage.profile().clone();
-    for check in checks.iter().copied() {
+    for check in options.checks.iter().copied() {
         for need in check.needs.iter().copied() {
             stage.without(|profile| withdraw(profile, need));
             let named = verdict(&stage, check).await.is_some_and(|reason| match reason {

@@ -13,14 +13,23 @@ use crate::target::Target;
 use crate::wire::Contract;
 
 /// What is otherwise on a stage.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Staging {
+    /// What is spoken.
+    pub(super) contract: String,
     pub(super) defect: Option<String>,
     pub(super) variation: Option<String>,
     pub(super) filter: Option<Filter>,
     pub(super) setting: Option<Setting>,
     /// Where the reference notes what it does on behalf of whom.
     pub(super) notes: Option<Notes>,
+}
+
+impl Default for Staging {
+    fn default() -> Self {
+        let contract = super::NETRA_V1.to_owned();
+        Self { contract, defect: None, variation: None, filter: None, setting: None, notes: None }
+    }
 }
 
 /// Why a stage cannot be had.
@@ -89,9 +98,12 @@ impl Stage {
     }
 
     fn start_noted(staging: Staging) -> Result<Self, StageError> {
-        let contract = Contract::load("netra-v1").map_err(|error| StageError::Target(error.to_string()))?;
+        let contract = Contract::load(&staging.contract).map_err(|error| StageError::Target(error.to_string()))?;
         let mut policy = Policy::default();
-        let mut switches = Vec::new();
+        let mut switches = match staging.contract.as_str() {
+            super::NETRA_V1 => Vec::new(),
+            contract => vec!["--contract".to_owned(), contract.to_owned()],
+        };
         for (flag, id) in [("--defect", staging.defect), ("--variation", staging.variation)] {
             if let Some(id) = id {
                 if !policy.switch_on(&id) {

@@ -63,6 +63,34 @@ impl Explanations {
     }
 }
 
+/// The file of what other contracts than netra-v1 leave uncaught, part of the program.
+const IN_CONTRACTS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/survivors-in-contracts.yaml"));
+
+/// One entry of that file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ContractEntry {
+    contracts: Vec<String>,
+    why: String,
+    defects: Vec<String>,
+}
+
+/// Why defects that netra-v1's checks catch cannot be caught in one contract.
+pub(super) struct InContract(Vec<(String, String)>);
+
+impl InContract {
+    pub(super) fn read(contract: &str) -> Self {
+        let entries: Vec<ContractEntry> =
+            serde_yaml::from_str(IN_CONTRACTS).expect("scenarios/survivors-in-contracts.yaml is read by a test");
+        let entries = entries.into_iter().filter(|entry| entry.contracts.iter().any(|name| name == contract));
+        Self(entries.flat_map(|entry| entry.defects.into_iter().map(move |id| (id, entry.why.clone()))).collect())
+    }
+
+    pub(super) fn of(&self, defect: &str) -> Option<&str> {
+        self.0.iter().find(|(id, _)| id == defect).map(|(_, why)| why.as_str())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +99,16 @@ mod tests {
     fn the_file_is_read_and_explains_no_mutant_that_is_caught() {
         let explanations = Explanations::parse(FILE).unwrap();
         assert!(explanations.0.iter().all(|it| it.outcome != Ending::Caught && it.why.ends_with('.')));
+    }
+
+    #[test]
+    fn what_contracts_leave_uncaught_are_defects() {
+        for contract in crate::wire::Contract::builtin_names() {
+            for (id, why) in InContract::read(contract).0 {
+                assert!(crate::reference::DEFECTS.iter().any(|defect| defect.id == id), "{id}");
+                assert!(why.ends_with('.'), "{why}");
+            }
+        }
     }
 
     #[test]

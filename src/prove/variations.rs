@@ -5,7 +5,7 @@ use tokio::sync::Semaphore;
 
 use super::clean::Clean;
 use super::stage::{Stage, Staging};
-use super::{each, met_our_delay, reason};
+use super::{ProveOptions, each, met_our_delay, reason};
 use crate::check::Check;
 use crate::engine::phases;
 use crate::model::{Outcome, Verdict};
@@ -61,10 +61,10 @@ impl VariationProof {
         }
     }
 
-    async fn try_on(&mut self, checks: &[&'static Check], clean: &Clean, slots: &Semaphore) {
+    async fn try_on(&mut self, checks: &[&'static Check], options: &ProveOptions, clean: &Clean, slots: &Semaphore) {
         // What runs one after the other in a run has a reference of its own each.
         let ran = each(phases(checks), slots, |checks| async {
-            let staging = Staging { variation: Some(self.id.to_owned()), ..Staging::default() };
+            let staging = Staging { variation: Some(self.id.to_owned()), ..options.staging() };
             let outcomes = match Stage::start(staging).await {
                 Ok(stage) => Ok(stage.run(&checks, false).await),
                 Err(error) => Err(error),
@@ -88,10 +88,10 @@ impl VariationProof {
     }
 }
 
-/// Runs `checks` under a variation, wherever there is a slot.
+/// Runs the checks under a variation, wherever there is a slot.
 pub(super) async fn prove(
     variation: &'static Variation,
-    checks: &[&'static Check],
+    options: &ProveOptions,
     clean: &Clean,
     slots: &Semaphore,
 ) -> VariationProof {
@@ -102,14 +102,14 @@ pub(super) async fn prove(
         remarks: Vec::new(),
         delayed: Vec::new(),
     };
-    proof.try_on(checks, clean, slots).await;
+    proof.try_on(&options.checks, options, clean, slots).await;
     proof
 }
 
 /// Runs those of its checks once more that met our own delay; what meets it again is not judged.
-pub(super) async fn prove_again(proof: &mut VariationProof, clean: &Clean, slots: &Semaphore) {
+pub(super) async fn prove_again(proof: &mut VariationProof, options: &ProveOptions, clean: &Clean, slots: &Semaphore) {
     let checks = std::mem::take(&mut proof.delayed);
-    proof.try_on(&checks, clean, slots).await;
+    proof.try_on(&checks, options, clean, slots).await;
     for check in std::mem::take(&mut proof.delayed) {
         proof.unjudged.push(check.id.as_str());
         proof.remarks.push(format!("{} met our own delay twice", check.id));

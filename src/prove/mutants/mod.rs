@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use super::clean::{Baseline, Clean, actor, is_run_wide, launches, measures_time};
 use super::stage::{Stage, Staging};
 use super::survivors::Explanations;
-use super::{Mutants, ProveOptions, QUIETLY, each, reason};
+use super::{Mutants, NETRA_V1, ProveOptions, QUIETLY, each, reason};
 use crate::check::Check;
 use crate::model::Verdict;
 use crate::reference::{Filter, Noted, Notes, Subject};
@@ -80,7 +80,7 @@ pub(super) async fn prove(
     tell: &(dyn Fn(&str) + Sync),
 ) -> (Vec<Mutant>, Vec<String>) {
     // Without a clean run there is nothing to compare with; its checks say so.
-    let (Some(baseline), Ok(contract)) = (clean.under(None), Contract::load("netra-v1")) else {
+    let (Some(baseline), Ok(contract)) = (clean.under(None), Contract::load(&options.contract)) else {
         return Default::default();
     };
     let filters = match &options.mutants {
@@ -89,7 +89,7 @@ pub(super) async fn prove(
         Mutants::These(filters) => filters.clone(),
     };
     let try_one = |filter: Filter| async move {
-        let mutant = try_out(filter, baseline).await;
+        let mutant = try_out(filter, options, baseline).await;
         tell(&format!("{:13} {}", mutant.outcome.word(), mutant.id));
         mutant
     };
@@ -103,7 +103,9 @@ pub(super) async fn prove(
         mutant.explanation = explanations.of(&mutant.id, mutant.outcome).map(str::to_owned);
     }
     // The file is about all mutants and all checks.
-    let is_whole = options.mutants == Mutants::Generated && options.checks.len() == scenarios::registry().len();
+    let is_whole = options.contract == NETRA_V1
+        && options.mutants == Mutants::Generated
+        && options.checks.len() == scenarios::registry().len();
     (mutants, if is_whole { explanations.unused() } else { Vec::new() })
 }
 
@@ -157,7 +159,7 @@ fn rounds(filter: &Filter, baseline: &Baseline) -> Vec<Vec<&'static Check>> {
     rounds
 }
 
-async fn try_out(filter: Filter, baseline: &Baseline) -> Mutant {
+async fn try_out(filter: Filter, options: &ProveOptions, baseline: &Baseline) -> Mutant {
     let mut mutant = Mutant {
         id: filter.to_string(),
         outcome: Ending::NeverApplied,
@@ -177,7 +179,7 @@ async fn try_out(filter: Filter, baseline: &Baseline) -> Mutant {
     let mut is_unnoted = false;
     for round in rounds {
         // Each on a reference of its own: what a run has done to users and limits would mislead the next one.
-        let staging = Staging { filter: Some(filter.clone()), notes: Some(notes.clone()), ..Staging::default() };
+        let staging = Staging { filter: Some(filter.clone()), notes: Some(notes.clone()), ..options.staging() };
         let outcomes = match Stage::start(staging).await {
             Ok(stage) => stage.run(&round, true).await,
             Err(error) => {

@@ -41,8 +41,7 @@ pub(super) fn find(backend: &Backend, headers: &HeaderMap, query: Option<&str>) 
         found.extend(of_subprotocols(headers, contract));
     }
     if carriers.contains(&Carrier::Query) || (policy.accept_query_token.on() && found.is_empty()) {
-        let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-        found.extend(pairs.filter(|(name, _)| name == "token").map(|(_, token)| Found::Token(token.into_owned())));
+        found.extend(of_query(query));
     }
     found.dedup();
     match found.len() {
@@ -65,15 +64,22 @@ pub(super) fn find(backend: &Backend, headers: &HeaderMap, query: Option<&str>) 
 }
 
 /// A token that the request shows, good or bad; empty when it shows none.
-pub(super) fn first_token(headers: &HeaderMap, contract: &Contract) -> String {
+pub(super) fn first_token(headers: &HeaderMap, query: Option<&str>, contract: &Contract) -> String {
+    let in_query = if contract.carriers().contains(&Carrier::Query) { of_query(query) } else { Vec::new() };
     of_headers(headers)
         .into_iter()
         .chain(of_subprotocols(headers, contract))
+        .chain(in_query)
         .find_map(|found| match found {
             Found::Token(token) => Some(token),
             Found::Unreadable | Found::Nobody => None,
         })
         .unwrap_or_default()
+}
+
+fn of_query(query: Option<&str>) -> Vec<Found> {
+    let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    pairs.filter(|(name, _)| name == "token").map(|(_, token)| Found::Token(token.into_owned())).collect()
 }
 
 fn of_headers(headers: &HeaderMap) -> Vec<Found> {

@@ -74,7 +74,7 @@ impl Hub {
         let Some(run) = self.users.get_mut(user).and_then(|user| user.runs.get_mut(run)) else { return Vec::new() };
         run.events += 1;
         let is_picked = policy.leak_one_event.on() && run.ordinal.is_multiple_of(3) && run.events == 2;
-        let is_late = policy.leak_under_load.on() && open >= LOAD && message.kind == Kind::PartialResult;
+        let is_late = policy.leak_under_load.on() && open >= LOAD && message.kind == self.site.contract().progress();
         let reach = match policy.broadcast_event.on() && message.kind == Kind::FinalReport {
             true => usize::MAX,
             false => usize::from(is_picked || is_late),
@@ -88,7 +88,7 @@ impl Hub {
     pub(super) fn of_another_run(&self, user: &str, id: &str, mut message: Message) -> Message {
         let policy = self.site.policy().isolation;
         let (runs, threads) = (policy.swap_run_ids.on(), policy.swap_threads.on());
-        if message.kind != Kind::PartialResult || !(runs || threads) {
+        if message.kind != self.site.contract().progress() || !(runs || threads) {
             return message;
         }
         let Some(owner) = self.users.get(user) else { return message };

@@ -46,7 +46,7 @@ pub(super) async fn upgrade(State(backend): State<Arc<Backend>>, mut request: Re
         return HttpError::internal("the connection cannot be upgraded").into_response();
     };
     let opened = admitted.and_then(|identity| open(&backend, identity));
-    let token = credentials::first_token(request.headers(), backend.site.contract());
+    let token = credentials::first_token(request.headers(), request.uri().query(), backend.site.contract());
     match opened {
         Ok(number) => {
             let answer = switching(&backend, &key, &offered, &mut request, &connection, Ending::Socket(number));
@@ -178,6 +178,9 @@ fn open(backend: &Backend, identity: Identity) -> Result<u64, ErrorCode> {
 /// Which refusals come after a 101.
 fn refuses_after_upgrade(backend: &Backend, code: &ErrorCode) -> bool {
     let (policy, permitted) = (backend.site.policy().handshake, backend.site.permitted());
+    if !backend.site.contract().tells_refusals() && *code == ErrorCode::AuthMissing {
+        return false;
+    }
     if permitted.refuse_after_upgrade.on()
         || (permitted.outage_after_upgrade.on() && *code == ErrorCode::AuthUnavailable)
     {

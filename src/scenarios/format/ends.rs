@@ -60,12 +60,16 @@ pub(super) async fn ends_without_effect(
     for frame in frames {
         socket.send_frame(frame).await;
     }
+    let named = cx.contract().answers_bear_ids();
     let began = Instant::now();
     loop {
         let left = (began + GONE_WITHIN).saturating_duration_since(Instant::now());
         let what = match socket.next(left).await {
             Next::Message(received) => match received.message {
-                Ok(message) if message.in_reply_to() == Some(effect) => format!("answered with {}", message.kind),
+                // Where nothing names what is answered, only a ping is sent here.
+                Ok(message) if message.in_reply_to() == Some(effect) || !named && message.kind == Kind::Pong => {
+                    format!("answered with {}", message.kind)
+                }
                 _ => continue,
             },
             Next::Pong(payload) if payload.starts_with(effect.as_bytes()) => "answered with a pong".to_owned(),
