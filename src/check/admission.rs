@@ -118,7 +118,9 @@ impl Context {
                 Next::Message(received) => match received.message {
                     Ok(welcome) if Some(&welcome.kind) == first.as_ref() && code.is_none() => {
                         let session = Session { socket, welcome, response };
-                        return Ok(Admission::Admitted(Box::new(self.shaken_hands(session).await?)));
+                        let mut session = Box::new(session);
+                        self.shake_hands(&mut session.socket).await?;
+                        return Ok(Admission::Admitted(session));
                     }
                     Ok(message) if message.kind == Kind::Error && code.is_none() => {
                         code = Some(message.error_code().unwrap_or_else(|| ErrorCode::Other("none".into())));
@@ -147,16 +149,17 @@ impl Context {
     ///
     /// # Errors
     /// Deviates with [`Finding::NoAnswer`] when the server does not do its part.
-    async fn shaken_hands(&self, mut session: Session) -> Result<Session, Stop> {
-        let Some(settle) = self.contract().handshake_settle() else { return Ok(session) };
-        let socket = &mut session.socket;
-        let response = self.message(socket, &Kind::HandshakeResponse).await?;
+    pub async fn shake_hands(&self, socket: &mut Socket) -> Result<(), Stop> {
+        let Some(settle) = self.contract().handshake_settle() else { return Ok(()) };
+        let reply = self.profile().thresholds.reply;
+        let is = |kind: Kind| move |message: &Message| message.kind == kind;
+        let response = self.event(socket, reply, "handshake_response", is(Kind::HandshakeResponse)).await?;
         let thread = response.thread_id().unwrap_or_default();
         socket.send(&Message::new(Kind::HandshakeAcknowledged).with("thread_id", thread)).await;
-        self.message(socket, &Kind::HandshakeComplete).await?;
+        self.event(socket, reply, "handshake_complete", is(Kind::HandshakeComplete)).await?;
         // The server tells nothing when it is ready: the contract says how long a client waits.
         tokio::time::sleep(settle).await;
-        Ok(session)
+        Ok(())
     }
 
     /// A good credential, as the fact under test: it must be let in.

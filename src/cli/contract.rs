@@ -7,7 +7,10 @@ use serde_json::Value;
 
 use super::args::ContractCommand;
 use super::usage;
+use crate::engine::matcher;
 use crate::model::ExitCode;
+use crate::reference::{DEFECTS, VARIATIONS};
+use crate::scenarios;
 use crate::wire::Contract;
 
 pub(super) fn contract(command: &ContractCommand) -> anyhow::Result<ExitCode> {
@@ -42,6 +45,23 @@ fn validate(name: &str) -> anyhow::Result<ExitCode> {
         Ok(contract) => contract,
         Err(error) => return usage(&error),
     };
+    let registry = scenarios::registry();
+    let mut wrong = Vec::new();
+    let mut unpromised = 0;
+    for checks in contract.unpromised_checks() {
+        match matcher(&[checks.to_owned()], &registry) {
+            Ok(globs) => unpromised += registry.iter().filter(|check| globs.is_match(check.id.as_str())).count(),
+            Err(error) => wrong.push(format!("unpromised: {error}")),
+        }
+    }
+    let switches = || DEFECTS.iter().map(|it| it.id).chain(VARIATIONS.iter().map(|it| it.id));
+    let named = contract.gaps().map(|(gap, _)| ("gaps", gap)).chain(contract.variations().map(|it| ("variations", it)));
+    for (key, id) in named.filter(|(_, id)| !switches().any(|known| known == *id)) {
+        wrong.push(format!("{key}: the reference has no `{id}`: `netra-check prove` lists what it has"));
+    }
+    if !wrong.is_empty() {
+        return usage(&format_args!("contract {name}: {}", wrong.join("\n       ")));
+    }
     let carriers: Vec<_> = contract.carriers().iter().map(|carrier| carrier.slug()).collect();
     let mut out = io::stdout().lock();
     writeln!(out, "contract `{}` is valid", contract.name())?;
@@ -53,6 +73,12 @@ fn validate(name: &str) -> anyhow::Result<ExitCode> {
     )?;
     writeln!(out, "  calls      {} of {}", contract.endpoints().count(), crate::wire::Endpoint::ALL.len())?;
     writeln!(out, "  carriers   {}", carriers.join(", "))?;
+    if unpromised > 0 {
+        writeln!(out, "  unpromised what {unpromised} of {} checks are about", registry.len())?;
+    }
+    for (_, what) in contract.gaps() {
+        writeln!(out, "  known gap  {what}")?;
+    }
     Ok(ExitCode::Conforms)
 }
 
@@ -86,8 +112,7 @@ fn diff(left: &str, right: &str) -> anyhow::Result<ExitCode> {
 fn facts(name: &str) -> Result<BTreeMap<String, Value>, String> {
     // First as a contract, for the better error.
     Contract::load(name).map_err(|error| error.to_string())?;
-    let text = Contract::text(name).map_err(|error| error.to_string())?;
-    let root: Value = serde_yaml::from_str(&text).map_err(|error| format!("contract {name}: {error}"))?;
+    let root = Contract::whole(name).map_err(|error| error.to_string())?;
     let mut facts = BTreeMap::new();
     collect("", &root, &mut facts);
     Ok(facts)

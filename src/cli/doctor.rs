@@ -12,7 +12,7 @@ use super::args::{Color, DoctorArgs, DoctorFormat};
 use super::plan::unasked;
 use super::run::{Prepared, prepare};
 use super::usage;
-use crate::engine::{Grade, Known, Step, obstacle, survey};
+use crate::engine::{Grade, Known, Recognition, Step, obstacle, recognise, survey};
 use crate::model::ExitCode;
 use crate::profile::Pace;
 use crate::report::text::{plural, thousands, visible};
@@ -99,11 +99,28 @@ fn examine(prepared: &Prepared, target: &Arc<Target>, tell: &mut dyn FnMut(Step)
     let runtime = tokio::runtime::Runtime::new()?;
     let known = runtime.block_on(survey(target, tell));
     let known = known.unwrap_or_else(|| unasked(&prepared.contract));
-    tell(Step::ok("contract", prepared.contract.name(), "in use; `contract` of the profile names another"));
+    tell(spoken(&runtime.block_on(recognise(target)), prepared.contract.name()));
     files(&profile.pace, tell);
     ports(&profile.pace, tell);
     unverified(prepared, &known, tell);
     Ok(())
+}
+
+/// Which contract is spoken, beside the one in use.
+fn spoken(tried: &[Recognition], used: &str) -> Step {
+    let in_use = tried.iter().find(|it| it.contract == used).map(Recognition::evidence).unwrap_or_default();
+    match tried.first() {
+        Some(best) if best.contract != used => {
+            let seen = format!("{in_use}. {} fits better: {}", best.contract, best.evidence());
+            Step::warn("contract", used, seen, format!("`contract: {}` in the profile", best.contract))
+        }
+        Some(best) if !best.misfits.is_empty() => {
+            let next =
+                "`netra-check observe` shows what it says; a contract file of your own can `extends:` one of these";
+            Step::warn("contract", used, format!("fits best of all, not quite: {in_use}"), next)
+        }
+        _ => Step::ok("contract", used, format!("in use, and fits: {in_use}")),
+    }
 }
 
 fn files(pace: &Pace, tell: &mut dyn FnMut(Step)) {

@@ -88,6 +88,7 @@ async fn act(cx: &Context) -> Judgement {
         }
     };
     if listen(&mut socket, QUIET, |_| false).await {
+        cx.shake_hands(&mut socket).await?;
         let content = cx.profile().prompts.first().map_or(PLAIN_PROMPT, String::as_str);
         let message = Message::new(Kind::UserMessage).with("content", content);
         socket.send(&message.id(cx.target().unique("observed"))).await;

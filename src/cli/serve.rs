@@ -100,6 +100,11 @@ async fn foreground(args: ServeArgs, conduct: Conduct, files: Option<TlsFiles>) 
     if let Some(path) = &args.profile_out {
         let environment = if args.production { Environment::Production } else { Environment::Test };
         let mut layer = local::overrides(&facts, environment, &conduct_of(&args));
+        layer = match Path::new(&args.contract) {
+            // The profile may be read elsewhere.
+            path if path.exists() => layer.set("contract", path.canonicalize()?.to_string_lossy().into_owned()),
+            _ => layer.set("contract", args.contract.clone()),
+        };
         if let Some(files) = &files {
             layer = files.named_in(path)?.told(layer);
         }

@@ -12,7 +12,7 @@ mod unit;
 mod users;
 
 pub use preflight::{Known, obstacle};
-pub use ready::{Grade, Step, survey};
+pub use ready::{Grade, Recognition, Step, recognise, survey};
 pub use run::{RunOptions, run};
 pub use schedule::{Selected, Selection, SelectionError, SuiteChoice, matcher, phases};
 pub use sweep::{Leftover, Swept, sweep};

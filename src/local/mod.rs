@@ -18,7 +18,6 @@ use crate::profile::{Diagnostics, Environment, LoadRequest, Overrides, Profile, 
 use crate::reference::{
     Addresses, Conduct, Facts, Listeners, PROMPTS, Peers, ServeError, UserState, serve, write_source,
 };
-use crate::wire::Endpoint;
 
 /// Where the source tree of the reference's auth service is written.
 const SOURCE: &str = "source";
@@ -50,8 +49,6 @@ pub struct Local {
     facts: Facts,
     environment: Environment,
     switches: Vec<String>,
-    /// Its contract has no logins for tests.
-    passwords_only: bool,
     files: TempDir,
     tls: Option<TlsFiles>,
     shutdown: CancellationToken,
@@ -99,7 +96,6 @@ impl Local {
         let launch_arguments =
             ["--seed".to_owned(), conduct.seed.to_string()].into_iter().chain(switches.to_vec()).collect();
         let environment = if conduct.production { Environment::Production } else { Environment::Test };
-        let passwords_only = conduct.contract.endpoint(Endpoint::E2eLogin).is_none();
         let shutdown = CancellationToken::new();
         let ends = shutdown.clone();
         let thread = std::thread::Builder::new().name("reference".into()).spawn(move || {
@@ -108,25 +104,13 @@ impl Local {
                 eprintln!("error: {error}");
             }
         })?;
-        Ok(Self {
-            facts,
-            environment,
-            switches: launch_arguments,
-            passwords_only,
-            files,
-            tls,
-            shutdown,
-            thread: Some(thread),
-        })
+        Ok(Self { facts, environment, switches: launch_arguments, files, tls, shutdown, thread: Some(thread) })
     }
 
     /// What a profile must know about it, as a layer over `local`.
     pub fn overrides(&self) -> Overrides {
         let source = self.files.path().join(SOURCE).to_string_lossy().into_owned();
-        let mut layer = overrides(&self.facts, self.environment, &self.switches).set("independence.source", source);
-        if self.passwords_only {
-            layer = layer.set("credentials.method", "password");
-        }
+        let layer = overrides(&self.facts, self.environment, &self.switches).set("independence.source", source);
         match &self.tls {
             Some(files) => files.told(layer),
             None => layer,
@@ -231,6 +215,9 @@ pub fn overrides(facts: &Facts, environment: Environment, switches: &[String]) -
             "independence.launch.backend",
             launch(&["backend", "--backend-port", "{backend_port}", "--auth-url", "{auth_url}"]),
         );
+    if facts.passwords_only {
+        layer = layer.set("credentials.method", "password");
+    }
     if environment == Environment::Production {
         // Logins for tests are closed there. It is our own all the same: what `local` allows is not taken back.
         let allowed = ["read", "create", "revoke", "quota", "disrupt"];

@@ -10,10 +10,13 @@ use super::tree::{Entry, Node, Span, Value};
 
 /// The lowest layer of every profile.
 const DEFAULT: &str = "default";
-const BUILT_IN: [(&str, &str); 4] = [
+const BUILT_IN: [(&str, &str); 7] = [
     (DEFAULT, include_str!("../../profiles/default.yaml")),
     (super::LOCAL, include_str!("../../profiles/local.yaml")),
     ("staging", include_str!("../../profiles/staging.yaml")),
+    ("staging-2025-08", include_str!("../../profiles/staging-2025-08.yaml")),
+    ("staging-2025-09", include_str!("../../profiles/staging-2025-09.yaml")),
+    ("staging-2025-10", include_str!("../../profiles/staging-2025-10.yaml")),
     ("production", include_str!("../../profiles/production.yaml")),
 ];
 /// Directory, below the working directory, whose files are profiles by name.

@@ -19,6 +19,8 @@ pub struct Facts {
     pub service_secret: String,
     /// Domain of test users.
     pub user_domain: String,
+    /// Its contract has no logins for tests.
+    pub passwords_only: bool,
     /// The seeded users, one in each state, in the order of [`UserState::ALL`]; then, where the contract has no logins
     /// for tests, more that are active.
     pub users: Vec<PasswordUser>,
@@ -119,7 +121,8 @@ impl Facts {
             let password = secret(seed, &format!("password/{name}"));
             PasswordUser { state, id: user_id(conduct, &email), email, password }
         };
-        let crowd = if conduct.contract.endpoint(Endpoint::E2eLogin).is_none() { CROWD } else { 0 };
+        let passwords_only = conduct.contract.endpoint(Endpoint::E2eLogin).is_none();
+        let crowd = if passwords_only { CROWD } else { 0 };
         let named = UserState::ALL.into_iter().map(|state| user(state, state.slug()));
         let users = named.chain((1..=crowd).map(|number| user(UserState::Active, &format!("user-{number}")))).collect();
         let key = match conduct.algorithm {
@@ -138,6 +141,7 @@ impl Facts {
             service_id: "netra-backend".into(),
             service_secret: secret(seed, "service-secret"),
             user_domain: domain.into(),
+            passwords_only,
             users,
             providers: PROVIDERS.map(str::to_owned).to_vec(),
         }

@@ -208,6 +208,14 @@ impl Target {
         &self.profile
     }
 
+    /// The same environment, asked in the words of another contract.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn speaking(&self, contract: Arc<Contract>) -> Result<Arc<Self>, SetupError> {
+        Self::new(Arc::clone(&self.profile), contract, self.transcript.run(), self.seed)
+    }
+
     /// What it promises.
     pub const fn contract(&self) -> &Arc<Contract> {
         &self.contract

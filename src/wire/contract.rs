@@ -116,6 +116,17 @@ impl Contract {
         text.map(Cow::Owned).map_err(|source| ContractError::Unreadable { path: name_or_path.to_owned(), source })
     }
 
+    /// Everything that such a file says, with what it takes over from the contract that it extends.
+    ///
+    /// # Errors
+    /// [`ContractError`] when there is no such file, or it is no YAML.
+    pub fn whole(name_or_path: &str) -> Result<Value, ContractError> {
+        let malformed = |what| ContractError::Malformed { name: name_or_path.to_owned(), what };
+        let own: Value =
+            serde_yaml::from_str(&Self::text(name_or_path)?).map_err(|error| malformed(error.to_string()))?;
+        whole(own).map_err(malformed)
+    }
+
     /// A contract from the text of its file; `name` is for error messages.
     ///
     /// # Errors

@@ -1,7 +1,10 @@
 //! Contracts: shown, checked, compared, and what one makes of an environment.
 
+use serde_json::Value;
+
 use super::environment::{Environment, netra_check};
 use super::output;
+use super::served::Served;
 
 const V1: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/contracts/netra-v1.yaml");
 /// A dialect that nobody speaks.
@@ -10,7 +13,7 @@ const TWISTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/contracts/twis
 #[test]
 fn the_built_in_ones_are_listed_and_shown_as_they_are_written() {
     let (code, out, _) = output(netra_check().args(["contract", "show"]));
-    assert_eq!((code, out.as_str()), (0, "netra-v1\n"));
+    assert_eq!((code, out.as_str()), (0, "netra-v1\nnetra-2025-08\nnetra-2025-09\nnetra-2025-10\n"));
     let (code, out, _) = output(netra_check().args(["contract", "show", "netra-v1"]));
     assert_eq!((code, out), (0, std::fs::read_to_string(V1).unwrap()));
     let (code, out, err) = output(netra_check().args(["contract", "show", "netra-v2"]));
@@ -36,6 +39,53 @@ fn what_is_no_contract_is_named() {
         let (code, _, err) = output(netra_check().args(["contract", "validate"]).arg(file.path()));
         assert_eq!(code, 2, "{err}");
         assert!(err.contains(due), "{err}");
+    }
+}
+
+#[test]
+fn a_contract_that_extends_another_says_what_it_does_not_promise() {
+    let (code, out, _) = output(netra_check().args(["contract", "validate", "netra-2025-08"]));
+    assert_eq!(code, 0);
+    assert!(out.contains("unpromised what ") && out.contains("known gap  the token travels in the query"), "{out}");
+    let (_, out, _) = output(netra_check().args(["contract", "diff", "netra-2025-09", "netra-2025-10"]));
+    assert!(out.contains("/handshake/settle_ms\n  + 500\n"), "{out}");
+
+    let wrong = "contract: own\nextends: netra-2025-09\nunpromised: { no-such/check: because }\ngaps: { no-such: x }\n";
+    let mut file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
+    std::io::Write::write_all(&mut file, wrong.as_bytes()).unwrap();
+    let (code, _, err) = output(netra_check().args(["contract", "validate"]).arg(file.path()));
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("unpromised: ") && err.contains("gaps: the reference has no `no-such`"), "{err}");
+
+    let mut file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
+    std::io::Write::write_all(&mut file, b"contract: own\nextends: netra-v9\n").unwrap();
+    let (code, _, err) = output(netra_check().args(["contract", "validate"]).arg(file.path()));
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("extends: \"netra-v9\" is no built-in contract: these are netra-v1,"), "{err}");
+}
+
+/// Whatever a profile believes, `doctor` says what is spoken.
+#[test]
+fn doctor_recognises_the_contract_of_an_environment() {
+    for (spoken, believed) in [
+        ("netra-v1", "netra-2025-09"),
+        ("netra-2025-08", "netra-v1"),
+        ("netra-2025-09", "netra-2025-10"),
+        ("netra-2025-10", "netra-v1"),
+    ] {
+        let served = Served::start(&["--contract", spoken]);
+        let doctor = |args: &[&str]| {
+            let mut command = netra_check();
+            command.current_dir(served.path("")).args(["doctor", "--profile", "target.yaml", "--format", "json"]);
+            let (_, out, err) = output(command.args(args));
+            let told: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}"));
+            told["steps"].as_array().unwrap().iter().find(|step| step["step"] == "contract").unwrap().clone()
+        };
+        let step = doctor(&[]);
+        assert_eq!((&step["grade"], &step["subject"]), (&"ok".into(), &spoken.into()), "{step}");
+        let step = doctor(&["--set", &format!("contract={believed}")]);
+        assert_eq!(step["grade"], "warn", "{step}");
+        assert_eq!(step["next"], format!("`contract: {spoken}` in the profile"), "{step}");
     }
 }
 

@@ -5,6 +5,7 @@
 mod after;
 mod health;
 mod login;
+mod recognise;
 mod revision;
 mod survey;
 mod way;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 
 pub(super) use after::{After, look_again};
+pub use recognise::{Recognition, recognise};
 pub(super) use revision::Revisions;
 pub use survey::{Grade, Step, survey};
 
