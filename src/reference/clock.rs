@@ -30,9 +30,13 @@ const OFFSET: &[BorrowedFormatItem<'_>] =
 impl Clock {
     /// The form that the variations name, among those that the contract permits.
     pub(super) fn new(forms: &[TimestampForm], permitted: &Permitted) -> Self {
-        let preferred =
-            if permitted.epoch_timestamps.on() { TimestampForm::EpochSeconds } else { TimestampForm::Rfc3339 };
-        let form = if forms.contains(&preferred) { preferred } else { forms.first().copied().unwrap_or(preferred) };
+        let usual = forms.first().copied().unwrap_or(TimestampForm::Rfc3339);
+        let named = match () {
+            () if permitted.epoch_timestamps.on() => TimestampForm::EpochSeconds,
+            () if permitted.offset_timestamps.on() => TimestampForm::Rfc3339,
+            () => usual,
+        };
+        let form = if forms.contains(&named) { named } else { usual };
         Self(match form {
             TimestampForm::Rfc3339 if permitted.offset_timestamps.on() => Form::Offset,
             TimestampForm::Rfc3339 => Form::Zulu,

@@ -624,11 +624,10 @@ impl Contract {
             None => payload,
         };
         let envelope = &self.file.envelope;
-        let written = spec.and_then(|spec| spec.written.as_ref());
+        let written = spec.and_then(|spec| spec.written.as_ref()).or(envelope.written.as_ref());
         let mut text = Value::Object(written.map_or_else(Map::new, |written| written.beside.clone()));
         put(&mut text, written.map_or(envelope.r#type.first(), |written| &written.r#type), Value::from(name));
-        let usual = envelope.written.as_deref().unwrap_or_else(|| envelope.payload.first());
-        let place = written.map_or(usual, |written| &written.payload);
+        let place = written.map_or(envelope.payload.first(), |written| &written.payload);
         if place.is_empty() {
             if let (Value::Object(text), Value::Object(payload)) = (&mut text, payload) {
                 text.extend(payload);

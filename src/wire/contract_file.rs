@@ -66,9 +66,9 @@ pub(super) struct Envelope {
     pub(super) r#type: Places,
     /// Where the payload stands; the empty pointer: its fields stand at the top level.
     pub(super) payload: Places,
-    /// Where the payload is written, if not at the first place.
+    /// Where both are written, if not at the first places.
     #[serde(default)]
-    pub(super) written: Option<String>,
+    pub(super) written: Option<Written>,
     /// Logical `message_id`, `sequence`, `timestamp` → top-level member.
     pub(super) members: BTreeMap<String, String>,
 }

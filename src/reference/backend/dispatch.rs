@@ -58,7 +58,11 @@ pub(super) async fn hear(backend: &Arc<Backend>, socket: u64, text: &str) {
         Reading::Refused(asked, refusal)
             if refusal.code == ErrorCode::UnknownType && backend.site.contract().declares_kind(&Kind::Ack) =>
         {
-            let ack = Message::new(Kind::Ack).with("user_id", user.as_str()).with("status", "received");
+            let asked_for = backend.site.contract().read_client(text).map(|message| message.kind.to_string());
+            let ack = Message::new(Kind::Ack)
+                .with("received_type", asked_for.unwrap_or_default())
+                .with("user_id", user.as_str())
+                .with("status", "received");
             return backend.hub().answer(&user, To::Session(&session), asked.as_deref(), ack);
         }
         Reading::Refused(asked, refusal) => {
