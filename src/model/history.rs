@@ -94,7 +94,7 @@ pub struct Head {
 }
 
 /// What was said.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Record {
     /// An HTTP request or upgrade.
     Request {

@@ -193,6 +193,7 @@ policy! {
         event_data_envelope = "event-data-envelope": "Sends `event` and `data` in place of `type` and `payload`.",
         flat_payload = "flat-payload": "Sends the fields at the top level.",
         extra_top_level = "extra-top-level": "Sends an undeclared member beside type and payload.",
+        message_id_missing = "message-id-missing": "Leaves the message_id out of pong.",
         type_missing = "type-missing": "Leaves the type out of thread_created.",
         undeclared_type = "undeclared-type": "Sends a status_update after each agent_started.",
         undeclared_error_code = "undeclared-error-code": "Answers a missing thread with the code THREAD_GONE.",

@@ -565,7 +565,7 @@ impl Contract {
         })
     }
 
-    /// Faults of the envelope that leave a message readable.
+    /// Faults of the envelope of a server's message that leave it readable.
     pub fn envelope_faults(&self, value: &Value) -> Vec<EnvelopeFault> {
         let Some(object) = value.as_object() else { return vec![EnvelopeFault::NotAnObject] };
         let envelope = &self.file.envelope;
@@ -577,6 +577,9 @@ impl Contract {
         }
         if self.wire_payload(value, object).is_none() {
             faults.push(EnvelopeFault::NoPayload);
+        }
+        if let Some(name) = envelope.members.get("message_id").filter(|name| !object.contains_key(*name)) {
+            faults.push(EnvelopeFault::Missing(name.clone()));
         }
         let is_flat = envelope.payload.all().iter().any(String::is_empty);
         for (name, member) in object {
@@ -591,6 +594,11 @@ impl Contract {
             }
         }
         faults
+    }
+
+    /// The member that names a message, where messages have names.
+    pub fn message_id_member(&self) -> Option<&str> {
+        self.file.envelope.members.get("message_id").map(String::as_str)
     }
 
     /// The message id of a text that may be no message otherwise.

@@ -30,6 +30,8 @@ pub enum EnvelopeFault {
     TypeNotAString,
     /// No payload object where the contract puts it.
     NoPayload,
+    /// A top-level member that every message of the server bears is not there.
+    Missing(String),
     /// A top-level member that the contract does not know.
     Undeclared(String),
     /// A top-level member of the wrong JSON type.
@@ -44,6 +46,7 @@ impl std::fmt::Display for EnvelopeFault {
             Self::NoType => f.write_str("no type"),
             Self::TypeNotAString => f.write_str("the type is no string"),
             Self::NoPayload => f.write_str("no payload object"),
+            Self::Missing(member) => write!(f, "no `{member}`"),
             Self::Undeclared(member) => write!(f, "undeclared member `{member}` beside type and payload"),
             Self::WrongType(member) => write!(f, "`{member}` has the wrong JSON type"),
         }

@@ -55,11 +55,11 @@ mod tests {
     fn a_message_is_read_wherever_its_contract_says_that_it_may_stand() {
         let contract = contract();
         for text in [
-            json!({"type": "thinking", "payload": {"data": {"thought": "x"}}}),
-            json!({"type": "agent_thinking", "payload": {"thought": "x"}}),
-            json!({"type": "system_message", "event": "agent_thinking", "payload": {"thought": "x"}}),
-            json!({"type": "agent_thinking", "data": {"thought": "x"}}),
-            json!({"type": "agent_thinking", "thought": "x", "timestamp": 1}),
+            json!({"message_id": "e-1", "type": "thinking", "payload": {"data": {"thought": "x"}}}),
+            json!({"message_id": "e-1", "type": "agent_thinking", "payload": {"thought": "x"}}),
+            json!({"message_id": "e-1", "type": "system_message", "event": "agent_thinking", "payload": {"thought": "x"}}),
+            json!({"message_id": "e-1", "type": "agent_thinking", "data": {"thought": "x"}}),
+            json!({"message_id": "e-1", "type": "agent_thinking", "thought": "x", "timestamp": 1}),
         ] {
             let message = contract.read_server(&text.to_string()).unwrap();
             assert_eq!((message.kind.clone(), message.text("thought")), (Kind::AgentThinking, Some("x")), "{text}");

@@ -8,6 +8,7 @@ mod environment;
 mod gate;
 mod hostile;
 mod manners;
+mod misbehaving;
 mod ready;
 mod reports;
 mod seed;

@@ -102,6 +102,12 @@ pub(super) fn text(site: &Site, entry: &Entry) -> String {
 /// What the envelope's defects do to it.
 fn disfigure(site: &Site, kind: &Kind, members: &mut Map<String, Value>) {
     let policy = site.policy().messages;
+    if policy.message_id_missing.on()
+        && *kind == Kind::Pong
+        && let Some(name) = site.contract().message_id_member()
+    {
+        members.shift_remove(name);
+    }
     if policy.type_missing.on() && *kind == Kind::ThreadCreated {
         members.shift_remove("type");
     }

@@ -60,8 +60,14 @@ const USUAL_RESPONSE: &[&str] = &["connection", "content-length", "keep-alive", 
 pub fn transcript(evidence: &Evidence, of: CheckId, depth: Depth) -> Vec<String> {
     let entries = &evidence.entries;
     let start = entries.first().map_or(Duration::ZERO, |entry| entry.at);
-    let tell = |entry: &Entry| {
+    let entries = &repeats(entries);
+    let tell = |(entry, times): &(&Entry, usize)| {
         let mut told = entry_lines(entry, start, depth);
+        if *times > 1
+            && let Some(first) = told.first_mut()
+        {
+            first.push_str(&format!("  (and {} more like it)", times - 1));
+        }
         if entry.check != of
             && let Some(first) = told.first_mut()
         {
@@ -79,6 +85,24 @@ pub fn transcript(evidence: &Evidence, of: CheckId, depth: Depth) -> Vec<String>
     };
     lines.extend(evidence.facts.iter().map(|fact| depth.shown(fact)));
     lines
+}
+
+/// Entries, those that say the same again on the same connection only once, with how often they are there.
+fn repeats(entries: &[Entry]) -> Vec<(&Entry, usize)> {
+    let mut told: Vec<(&Entry, usize)> = Vec::new();
+    for entry in entries {
+        match told.last_mut() {
+            Some((before, times))
+                if (before.connection, before.direction) == (entry.connection, entry.direction)
+                    && before.check == entry.check
+                    && before.record == entry.record =>
+            {
+                *times += 1;
+            }
+            _ => told.push((entry, 1)),
+        }
+    }
+    told
 }
 
 /// One entry: a line, and below it the headers and body of an HTTP message.

@@ -40,7 +40,7 @@ impl RunWide for Judge {
         match self.fault(message) {
             None => self.tally.right(),
             Some(fault) => {
-                let expected = "one JSON object with a type and a payload, and nothing undeclared beside them";
+                let expected = "one JSON object with a type, a payload and a message_id, and nothing undeclared beside them";
                 self.tally.wrong(entry, Finding::BadEnvelope, expected, &format!("{fault}: {message}"));
             }
         }
