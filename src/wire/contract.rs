@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::contract_file::{Carrier, ContractFile, Envelope, MessageSpec, TokenRules};
 use super::endpoint::EndpointSpec;
+use super::locate::locate;
 use super::places::Places;
 use super::schema::{self, SchemaFault};
 use super::shape::{Shape, Shapes};
@@ -130,73 +131,71 @@ impl Contract {
     /// A contract from the text of its file; `name` is for error messages.
     ///
     /// # Errors
-    /// [`ContractError::Malformed`] with the first thing that is wrong.
+    /// [`ContractError::Malformed`] with everything that is wrong.
     pub fn from_yaml(name: &str, text: &str) -> Result<Self, ContractError> {
         let malformed = |what: String| ContractError::Malformed { name: name.to_owned(), what };
         let own: Value = serde_yaml::from_str(text).map_err(|error| malformed(error.to_string()))?;
         let file: ContractFile = match own.get("extends") {
             None => serde_yaml::from_str(text).map_err(|error| malformed(error.to_string()))?,
-            Some(_) => {
-                serde_json::from_value(whole(own).map_err(malformed)?).map_err(|error| malformed(error.to_string()))?
-            }
+            Some(_) => serde_json::from_value(whole(own).map_err(malformed)?)
+                .map_err(|error| malformed(placed(text, &[quoted(&error.to_string())], &error.to_string())))?,
         };
+        let mut problems = Problems { text, told: Vec::new() };
         for endpoint in file.http.keys() {
             if !Endpoint::ALL.iter().any(|known| known.slug() == endpoint) {
-                return Err(malformed(format!("http: no call is known as `{endpoint}`")));
+                problems.at(&["http", endpoint], format!("http: no call is known as `{endpoint}`"));
             }
         }
         for (key, places) in [("type", &file.envelope.r#type), ("payload", &file.envelope.payload)] {
+            let mut wrong = |what| problems.at(&["envelope", key], format!("envelope.{key}: {what}"));
             if places.all().is_empty() {
-                return Err(malformed(format!("envelope.{key}: no place; expected a JSON pointer, or several")));
+                wrong("no place; expected a JSON pointer, or several".into());
             }
-            if let Some(place) = places.all().iter().find(|place| !place.is_empty() && !place.starts_with('/')) {
-                return Err(malformed(format!("envelope.{key}: `{place}` is no JSON pointer: it begins with `/`")));
+            for place in places.all().iter().filter(|place| !place.is_empty() && !place.starts_with('/')) {
+                wrong(format!("`{place}` is no JSON pointer: it begins with `/`"));
             }
         }
-        let names = |specs: &BTreeMap<String, MessageSpec>| {
-            let mut names = BTreeMap::new();
-            for (slug, spec) in specs {
-                let unknown = || malformed(format!("messages: no message is known as `{slug}`"));
-                let kind = Kind::named(slug).ok_or_else(unknown)?;
-                let own = std::slice::from_ref(slug);
-                for name in spec.name.as_ref().map_or(own, Places::all) {
-                    if let Some(other) = names.insert(name.clone(), kind.clone()) {
-                        return Err(malformed(format!("messages: both {other} and {slug} are called `{name}`")));
-                    }
-                }
-            }
-            Ok(names)
-        };
-        let (client_names, server_names) = (names(&file.messages.client)?, names(&file.messages.server)?);
-        let compile = |at: &str, schema: &Value| {
-            jsonschema::draft202012::new(&with_definitions(schema, &file.shapes))
-                .map_err(|error| malformed(format!("schema of {at}: {error}")))
+        let client_names = names("client", &file.messages.client, &mut problems);
+        let server_names = names("server", &file.messages.server, &mut problems);
+        let mut compile = |at: &[&str], schema: &Value| {
+            let compiled = jsonschema::draft202012::new(&with_definitions(schema, &file.shapes));
+            compiled.map_err(|error| problems.at(at, format!("schema of {}: {error}", at.concat()))).ok()
         };
         let mut payload_schemas = BTreeMap::new();
         for (slug, spec) in file.messages.client.iter().chain(&file.messages.server) {
             if let (Some(kind), Some(schema)) = (Kind::named(slug), &spec.payload.schema) {
-                payload_schemas.insert(kind, compile(slug, schema)?);
+                payload_schemas.extend(compile(&[slug], schema).map(|validator| (kind, validator)));
             }
         }
         let mut shape_schemas = BTreeMap::new();
         for (name, shape) in &file.shapes.0 {
             if let Some(schema) = &shape.schema {
-                shape_schemas.insert(name.clone(), compile(name, schema)?);
+                shape_schemas.extend(compile(&[name], schema).map(|validator| (name.clone(), validator)));
             }
         }
         let mut unpromised = Vec::new();
         for (checks, what) in &file.unpromised {
-            let glob = Glob::new(checks).map_err(|error| malformed(format!("unpromised: `{checks}`: {error}")))?;
-            unpromised.push((glob.compile_matcher(), what.clone()));
+            match Glob::new(checks) {
+                Ok(glob) => unpromised.push((glob.compile_matcher(), what.clone())),
+                Err(error) => problems.at(&["unpromised", checks], format!("unpromised: `{checks}`: {error}")),
+            }
         }
-        let token_forms = file.subprotocol.token.all().iter().map(|template| TokenForm::parse(template));
-        let token_forms = token_forms
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|problem| malformed(format!("subprotocol.token: {problem}")))?;
-        if token_forms.is_empty() {
-            return Err(malformed("subprotocol.token: no template; expected one like `jwt.{base64url}`".into()));
+        let mut token_forms = Vec::new();
+        for template in file.subprotocol.token.all() {
+            match TokenForm::parse(template) {
+                Ok(form) => token_forms.push(form),
+                Err(problem) => problems.at(&["subprotocol", "token"], format!("subprotocol.token: {problem}")),
+            }
         }
-        Ok(Self { client_names, server_names, payload_schemas, shape_schemas, token_forms, unpromised, file })
+        if file.subprotocol.token.all().is_empty() {
+            let what = "subprotocol.token: no template; expected one like `jwt.{base64url}`";
+            problems.at(&["subprotocol", "token"], what.into());
+        }
+        match problems.told.len() {
+            0 => Ok(Self { client_names, server_names, payload_schemas, shape_schemas, token_forms, unpromised, file }),
+            1 => Err(malformed(problems.told.concat())),
+            count => Err(malformed(format!("{count} problems\n  {}", problems.told.join("\n  ")))),
+        }
     }
 
     /// Its name.
@@ -706,6 +705,48 @@ impl Contract {
             Some(Value::Object(payload))
         })
     }
+}
+
+/// What is wrong with a file, all of it.
+struct Problems<'t> {
+    text: &'t str,
+    told: Vec<String>,
+}
+
+impl Problems<'_> {
+    /// `what` is wrong at the key of this path.
+    fn at(&mut self, path: &[&str], what: String) {
+        self.told.push(placed(self.text, path, &what));
+    }
+}
+
+/// `what`, with line and column of the key of this path, where the file has it itself.
+fn placed(text: &str, path: &[&str], what: &str) -> String {
+    locate(text, path).map_or_else(|| what.to_owned(), |(line, column)| format!("{line}:{column}: {what}"))
+}
+
+/// The first word in backticks.
+fn quoted(message: &str) -> &str {
+    message.split('`').nth(1).unwrap_or_default()
+}
+
+/// Messages by their names on the wire.
+fn names(side: &str, specs: &BTreeMap<String, MessageSpec>, problems: &mut Problems<'_>) -> BTreeMap<String, Kind> {
+    let mut names: BTreeMap<String, Kind> = BTreeMap::new();
+    for (slug, spec) in specs {
+        let path = ["messages", side, slug];
+        let Some(kind) = Kind::named(slug) else {
+            problems.at(&path, format!("messages: no message is known as `{slug}`"));
+            continue;
+        };
+        let own = std::slice::from_ref(slug);
+        for name in spec.name.as_ref().map_or(own, Places::all) {
+            if let Some(other) = names.insert(name.clone(), kind.clone()) {
+                problems.at(&path, format!("messages: both {other} and {slug} are called `{name}`"));
+            }
+        }
+    }
+    names
 }
 
 /// A contract that extends a built-in one, with all that it does not say itself. A member that is `null` is not there.

@@ -9,6 +9,7 @@ mod contract;
 mod contract_file;
 mod endpoint;
 mod kind;
+mod locate;
 mod message;
 mod places;
 mod schema;

@@ -57,6 +57,18 @@ fn a_contract_that_extends_another_says_what_it_does_not_promise() {
     assert_eq!(code, 2, "{err}");
     assert!(err.contains("unpromised: ") && err.contains("gaps: the reference has no `no-such`"), "{err}");
 
+    let several = "contract: own\nextends: netra-v1\nenvelope:\n  type: type\nsubprotocol:\n  token: [hex, jwt.]\n\
+                   messages:\n  server:\n    no_such: {}\n";
+    let mut file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
+    std::io::Write::write_all(&mut file, several.as_bytes()).unwrap();
+    let (code, _, err) = output(netra_check().args(["contract", "validate"]).arg(file.path()));
+    assert_eq!(code, 2, "{err}");
+    for due in
+        ["4 problems", "4:3: envelope.type: `type`", "6:3: subprotocol.token: `hex`", "9:5: messages: no message"]
+    {
+        assert!(err.contains(due), "{due}: {err}");
+    }
+
     let mut file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
     std::io::Write::write_all(&mut file, b"contract: own\nextends: netra-v9\n").unwrap();
     let (code, _, err) = output(netra_check().args(["contract", "validate"]).arg(file.path()));
