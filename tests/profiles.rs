@@ -20,8 +20,9 @@ fn env(variable: &str) -> Option<String> {
     let value = match variable {
         "NETRA_BYPASS_KEY" | "NETRA_STAGING_BYPASS_KEY" | "NETRA_MINE_BYPASS_KEY" => KEY,
         "NETRA_STAGING_DOMAIN" | "NETRA_PRODUCTION_DOMAIN" | "NETRA_MINE_DOMAIN" => "netra.example.com",
-        "NETRA_PRODUCTION_EMAIL" => "checker@example.com",
-        "NETRA_PRODUCTION_PASSWORD" => KEY,
+        "NETRA_PRODUCTION_EMAIL" | "NETRA_STAGING_EMAIL" => "checker@example.com",
+        "NETRA_STAGING_SECOND_EMAIL" => "second@example.com",
+        "NETRA_PRODUCTION_PASSWORD" | "NETRA_STAGING_PASSWORD" | "NETRA_STAGING_SECOND_PASSWORD" => KEY,
         "NETRA_NUMBER" => "600",
         "NETRA_WORD" => "soon",
         "NETRA_EMPTY" => "",
@@ -126,6 +127,16 @@ fn the_built_in_profiles_load() {
     let production = load("production", &[]).unwrap().profile;
     assert_eq!(production.allow, BTreeSet::from([Effect::Read]));
     assert!(!production.gate.required.is_empty());
+
+    let ids: Vec<_> = netra_check::scenarios::registry().iter().map(|check| check.id.as_str()).collect();
+    for version in ["2025-08", "2025-09", "2025-10"] {
+        let profile = load(&format!("staging-{version}"), &[]).unwrap().profile;
+        assert_eq!(profile.contract, format!("netra-{version}"));
+        let contract = netra_check::wire::Contract::load(&profile.contract).unwrap();
+        for required in &profile.gate.required {
+            assert!(ids.contains(&required.as_str()) && contract.unpromised(required).is_none(), "{required}");
+        }
+    }
 }
 
 #[test]
@@ -206,7 +217,9 @@ fn a_file_wins_over_a_built_in_profile_except_over_local() {
     let directory = directory(&[("production", "inherits: staging\n"), ("local", "inherits: staging\n")]);
     let known = profile::known(directory.path());
     let known: Vec<(&str, &str)> = known.iter().map(|(name, source)| (name.as_str(), source.as_str())).collect();
-    assert_eq!(known, [("local", "built-in"), ("production", "profiles/production.yaml"), ("staging", "built-in")]);
+    let first = [("local", "built-in"), ("production", "profiles/production.yaml"), ("staging", "built-in")];
+    assert_eq!(known[..3], first);
+    assert!(known[3..].iter().all(|(name, source)| name.starts_with("staging-2025-") && *source == "built-in"));
     assert_eq!(load_in(directory.path(), "production", &[]).unwrap().profile.credentials.method, Method::E2eBypass);
     let errors = load_in(directory.path(), "local", &[]).unwrap_err();
     assert!(errors.messages().all(|(place, _)| place.unwrap().starts_with("built-in local.yaml")), "{errors}");

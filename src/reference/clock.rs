@@ -56,7 +56,8 @@ impl Clock {
         match self.0 {
             Form::Zulu => text(ZULU),
             Form::Offset => text(OFFSET),
-            Form::Seconds => Value::from(time.unix_timestamp_nanos() as f64 / 1e9),
+            // In the precision of the others: what is equal by one is equal by all.
+            Form::Seconds => Value::from((time.unix_timestamp_nanos() / 1_000_000) as f64 / 1e3),
             Form::Milliseconds => Value::from((time.unix_timestamp_nanos() / 1_000_000) as i64),
         }
     }

@@ -11,7 +11,7 @@ use super::response::Response;
 use super::token::Token;
 use super::transcript::Recorder;
 use crate::model::{Blame, Inconclusive, Need, NotVerified, Stop};
-use crate::profile::{Environment, Method, PasswordUser};
+use crate::profile::{Method, PasswordUser};
 use crate::wire::Endpoint;
 
 /// Life of a token that is signed here, unless a check asks for less.
@@ -158,19 +158,15 @@ impl Target {
     async fn minted_login(&self, recorder: &Recorder, sub: &str, email: &str) -> Result<Login, Stop> {
         let now = self.clock(recorder).await?.floor();
         let rules = self.contract().tokens();
-        let environment = match self.profile().environment {
-            Environment::Development => "development",
-            Environment::Test => "test",
-            Environment::Staging => "staging",
-            Environment::Production => "production",
-        };
+        let environment = self.profile().environment.slug();
         let family = self.unique("session");
         let claims = json!({
             "sub": sub, "sid": family, "jti": self.unique("token"), "iat": now as i64,
             "exp": (now + MINTED_LIFE_S) as i64, "iss": rules.issuer, "aud": rules.audience,
             "token_type": "access", "email": email, "permissions": ["read", "write"], "env": environment,
         });
-        let claims = claims.as_object().cloned().unwrap_or_default();
+        let mut claims = claims.as_object().cloned().unwrap_or_default();
+        claims.retain(|claim, _| !rules.absent.contains(claim));
         let access = self.workshop().mint(claims)?;
         self.login_of(access, None, Some(email.to_owned()), Some(sub.to_owned()), None)
     }

@@ -216,8 +216,11 @@ impl Workshop<'_> {
             ("no sub", "sub", None),
             ("unknown sub", "sub", Some(json!("netra-check-nobody"))),
         ];
+        // What no token bears is no reason to refuse one; a wrong value is, RFC 7519 (4.1.3).
+        let is_wrong = |value: &Option<Value>, claim: &str| value.is_some() || !rules.absent.contains(claim);
         cases
             .into_iter()
+            .filter(|(_, claim, value)| is_wrong(value, claim))
             .map(|(step, claim, value)| Ok(Forged { step: step.into(), token: self.with_claim(good, claim, value)? }))
             .collect()
     }

@@ -46,6 +46,9 @@ pub struct TokenRules {
     pub service_audience: String,
     /// Most leeway past `exp`, seconds.
     pub max_leeway_s: f64,
+    /// Claims of netra-v1 that tokens do not bear: of `aud`, `jti`, `sid`.
+    #[serde(default)]
+    pub absent: BTreeSet<String>,
 }
 
 /// How the subprotocol carrier is written.

@@ -3,6 +3,8 @@
 mod keyring;
 mod verify;
 
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -79,6 +81,13 @@ impl Refusal {
     }
 }
 
+/// Claims that are known of a token and that it does not bear.
+#[derive(Clone, Debug, Default)]
+struct Unborne {
+    sid: Option<String>,
+    jti: Option<String>,
+}
+
 /// Issues and judges tokens.
 pub(super) struct Tokens {
     keyring: Keyring,
@@ -88,6 +97,8 @@ pub(super) struct Tokens {
     unknown_claims: bool,
     leaks_private: bool,
     env: &'static str,
+    /// `sid` and `jti` of tokens that do not bear them, where the contract has them so.
+    unborne: Mutex<HashMap<String, Unborne>>,
 }
 
 impl Tokens {
@@ -104,6 +115,7 @@ impl Tokens {
             unknown_claims: conduct.policy.permitted.unknown_claims.on(),
             leaks_private: conduct.policy.http.jwks_leaks_private.on(),
             env: if conduct.production { "production" } else { "test" },
+            unborne: Mutex::default(),
         })
     }
 
@@ -124,16 +136,31 @@ impl Tokens {
         });
         for part in [&mut header, &mut body] {
             let Value::Object(members) = part else { continue };
-            members.retain(|_, member| !member.is_null());
+            members.retain(|name, member| !member.is_null() && !self.rules.absent.contains(name));
             if self.unknown_claims {
                 *members = std::mem::take(members).into_iter().rev().collect();
                 members.insert("x_revision".into(), Value::from(3));
                 members.insert("x_regions".into(), json!(["eu-central", "eu-west"]));
             }
         }
+        if self.rules.absent.contains("jti")
+            && let Value::Object(members) = &mut body
+        {
+            // Else two of one second would be the same.
+            members.insert("x_nonce".into(), json!(claims.jti));
+        }
         let input = format!("{}.{}", encode(&header), encode(&body));
         let signature = URL_SAFE_NO_PAD.encode(self.keyring.sign(input.as_bytes())?);
-        Ok(format!("{input}.{signature}"))
+        let token = format!("{input}.{signature}");
+        if !self.rules.absent.is_empty() {
+            let unborne = Unborne { sid: claims.sid.clone(), jti: claims.jti.clone() };
+            self.unborne().insert(token.clone(), unborne);
+        }
+        Ok(token)
+    }
+
+    fn unborne(&self) -> MutexGuard<'_, HashMap<String, Unborne>> {
+        self.unborne.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The public keys (RFC 7517); `None` when tokens are signed with a shared secret.

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use url::Url;
 
 use super::keyring::{hmac_verifies, jwk_verifies};
-use super::{Claims, Refusal, TokenType, Tokens, decode, unix_now};
+use super::{Claims, Refusal, TokenType, Tokens, Unborne, decode, unix_now};
 
 /// Secrets that guessers try first.
 const WEAK_SECRETS: [&str; 12] = [
@@ -54,7 +54,9 @@ impl Tokens {
         if !self.is_genuine(&header, input.as_bytes(), &signature) {
             return Err(Refusal::Invalid);
         }
-        self.check_claims(&claims, expected)
+        let claims = self.check_claims(&claims, expected)?;
+        let Unborne { sid, jti } = self.unborne().get(token).cloned().unwrap_or_default();
+        Ok(Claims { sid: claims.sid.or(sid), jti: claims.jti.or(jti), ..claims })
     }
 
     /// The URL from which a token wants its key to be fetched, if this service follows it.
@@ -118,6 +120,7 @@ impl Tokens {
         let is_for_us = match claims.get("aud") {
             Some(Value::String(one)) => one == audience,
             Some(Value::Array(several)) => several.iter().any(|one| one.as_str() == Some(audience)),
+            None if self.rules.absent.contains("aud") => true,
             _ => false,
         };
         if !is_for_us && !policy.ignore_aud.on() {
