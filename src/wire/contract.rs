@@ -412,7 +412,10 @@ impl Contract {
         if self.wire_payload(value, object).is_none() {
             faults.push(EnvelopeFault::NoPayload);
         }
-        if let Some(name) = envelope.members.get("message_id").filter(|name| !object.contains_key(*name)) {
+        let is_extension = type_of(envelope, value).and_then(Value::as_str).is_some_and(|name| self.is_extension(name));
+        if let Some(name) = envelope.members.get("message_id").filter(|name| !object.contains_key(*name))
+            && !is_extension
+        {
             faults.push(EnvelopeFault::Missing(name.clone()));
         }
         let is_flat = envelope.payload.all().iter().any(String::is_empty);
