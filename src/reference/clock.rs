@@ -31,14 +31,15 @@ impl Clock {
     /// The form that the variations name, among those that the contract permits.
     pub(super) fn new(forms: &[TimestampForm], permitted: &Permitted) -> Self {
         let usual = forms.first().copied().unwrap_or(TimestampForm::Rfc3339);
+        let offset = permitted.offset_timestamps.on();
         let named = match () {
             () if permitted.epoch_timestamps.on() => TimestampForm::EpochSeconds,
-            () if permitted.offset_timestamps.on() => TimestampForm::Rfc3339,
+            () if offset => TimestampForm::Rfc3339,
             () => usual,
         };
         let form = if forms.contains(&named) { named } else { usual };
         Self(match form {
-            TimestampForm::Rfc3339 if permitted.offset_timestamps.on() => Form::Offset,
+            TimestampForm::Rfc3339 if offset => Form::Offset,
             TimestampForm::Rfc3339 => Form::Zulu,
             TimestampForm::EpochSeconds => Form::Seconds,
             TimestampForm::EpochMilliseconds => Form::Milliseconds,
