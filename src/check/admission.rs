@@ -117,10 +117,7 @@ impl Context {
             match socket.next(window).await {
                 Next::Message(received) => match received.message {
                     Ok(welcome) if Some(&welcome.kind) == first.as_ref() && code.is_none() => {
-                        let session = Session { socket, welcome, response };
-                        let mut session = Box::new(session);
-                        self.shake_hands(&mut session.socket).await?;
-                        return Ok(Admission::Admitted(session));
+                        return Ok(Admission::Admitted(Box::new(Session { socket, welcome, response })));
                     }
                     Ok(message) if message.kind == Kind::Error && code.is_none() => {
                         code = Some(message.error_code().unwrap_or_else(|| ErrorCode::Other("none".into())));
@@ -205,7 +202,9 @@ impl Context {
     }
 
     async fn judge_admission(&self, upgrade: Upgrade<'_>) -> Result<Session, Stop> {
-        self.welcomed(self.try_upgrade(upgrade).await?)
+        let mut session = self.welcomed(self.try_upgrade(upgrade).await?)?;
+        self.shake_hands(&mut session.socket).await?;
+        Ok(session)
     }
 
     /// What became of an upgrade with a good credential: it must have been let in.

@@ -58,7 +58,8 @@ async fn welcomed_first(cx: &Context, token: &Token, at: At) -> Result<(), Stop>
     cx.step("control: a good token, and a ping");
     let admission = with_ping(cx, cx.upgrade_with(token), at).await?;
     let mut session = cx.welcomed(admission).map_err(|stop| cx.control_failed("a valid token is let in", stop))?;
-    // It may have come before the contract's handshake was over.
+    cx.shake_hands(&mut session.socket).await.map_err(|stop| cx.control_failed("the contract's handshake", stop))?;
+    // It may have come before that was over.
     let answered = cx.told(&mut session.socket, "pong", |message| message.kind == Kind::Pong).await;
     session.close().await;
     answered.map(drop).map_err(|stop| cx.control_failed("the ping is answered", stop))

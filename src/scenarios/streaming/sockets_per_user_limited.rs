@@ -65,7 +65,11 @@ async fn enter(cx: &Context, login: &Login, within: Duration) -> Result<Session,
                 }
                 tokio::time::sleep(TRY_AGAIN).await;
             }
-            other => return cx.welcomed(other),
+            other => {
+                let mut session = cx.welcomed(other)?;
+                cx.shake_hands(&mut session.socket).await?;
+                return Ok(session);
+            }
         }
     }
 }
