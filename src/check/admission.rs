@@ -122,6 +122,9 @@ impl Context {
                     Ok(message) if message.kind == Kind::Error && code.is_none() => {
                         code = Some(message.error_code().unwrap_or_else(|| ErrorCode::Other("none".into())));
                     }
+                    // It may come before the welcome; what follows it shows whether it was meant.
+                    Ok(message) if message.kind == Kind::HandshakeResponse && contract.handshake_settle().is_some() => {
+                    }
                     // Who needs no welcome may be told at once what goes on.
                     _ if code.is_some() || !contract.has_welcome() => others.push(received.text),
                     _ => return Ok(Admission::OtherFirst(socket, received.text)),

@@ -221,11 +221,15 @@ impl Hub {
         self.sockets.insert(number, socket);
         self.user(&user).sessions.insert(id.clone(), session);
         if carries_welcome {
-            let welcome = self.welcome(&user, &id);
-            self.send(&user, To::Session(&id), welcome);
+            let mut greetings = vec![self.welcome(&user, &id)];
             if self.site.contract().handshake_settle().is_some() {
-                let response = self.handshake_response(&user, &id);
-                self.send(&user, To::Session(&id), response);
+                greetings.push(self.handshake_response(&user, &id));
+            }
+            if self.permitted().handshake_first.on() {
+                greetings.reverse();
+            }
+            for greeting in greetings {
+                self.send(&user, To::Session(&id), greeting);
             }
         }
         number
