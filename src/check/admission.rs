@@ -124,6 +124,7 @@ impl Context {
                     }
                     // It may come before the welcome; what follows it shows whether it was meant.
                     Ok(message) if message.kind == Kind::HandshakeResponse && contract.handshake_settle().is_some() => {
+                        others.push(received.text);
                     }
                     // Who needs no welcome may be told at once what goes on.
                     _ if code.is_some() || !contract.has_welcome() => others.push(received.text),
