@@ -94,8 +94,13 @@ pub(super) async fn prove(
         mutant
     };
     let mut mutants = each(filters.iter().cloned(), &Semaphore::new(options.jobs), try_one).await;
-    // What could not be judged where many share the machine is tried again where few do.
-    let unjudged = mutants.iter_mut().zip(&filters).filter(|(mutant, _)| mutant.outcome == Ending::Inconclusive);
+    // What could not be judged where many share the machine, or survived for no known reason, is tried again where few do.
+    let mut known = Explanations::read();
+    let unjudged = mutants.iter_mut().zip(&filters).filter(|(mutant, _)| match mutant.outcome {
+        Ending::Inconclusive => true,
+        Ending::Survived => known.of(&mutant.id, Ending::Survived).is_none(),
+        Ending::Caught | Ending::NeverApplied => false,
+    });
     each(unjudged, &Semaphore::new(QUIETLY), |(mutant, filter)| async move { *mutant = try_one(filter.clone()).await })
         .await;
     let mut explanations = Explanations::read();
