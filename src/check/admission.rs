@@ -112,15 +112,17 @@ impl Context {
         };
         let mut code = None;
         let mut others = Vec::new();
+        // However much else comes, one window for the verdict, and one more for the close behind an error.
+        let mut began = Instant::now();
         loop {
-            let began = Instant::now();
-            match socket.next(window).await {
+            match socket.next((began + window).saturating_duration_since(Instant::now())).await {
                 Next::Message(received) => match received.message {
                     Ok(welcome) if Some(&welcome.kind) == first.as_ref() && code.is_none() => {
                         return Ok(Admission::Admitted(Box::new(Session { socket, welcome, response })));
                     }
                     Ok(message) if message.kind == Kind::Error && code.is_none() => {
                         code = Some(message.error_code().unwrap_or_else(|| ErrorCode::Other("none".into())));
+                        began = Instant::now();
                     }
                     // It may come before the welcome; what follows it shows whether it was meant.
                     Ok(message) if message.kind == Kind::HandshakeResponse && contract.handshake_settle().is_some() => {

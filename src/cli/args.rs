@@ -399,7 +399,7 @@ pub(super) enum ServiceArg {
 #[derive(Args, Debug)]
 pub(super) struct ProveArgs {
     /// What the references speak: a built-in contract, or the path of a contract file. Under another contract than
-    /// netra-v1 the checks that conform on its clean reference are proved.
+    /// netra-v1 the checks are proved that it lets judge, but for those that tell its known gaps.
     #[arg(long, value_name = "NAME|PATH", default_value = "netra-v1")]
     pub(super) contract: String,
     /// Only what concerns these checks (ids, scenarios or globs).

@@ -12,7 +12,7 @@ use super::args::{Color, ObserveArgs, SelectionArgs};
 use super::interrupt;
 use super::run::{prepare, run_id};
 use super::usage;
-use crate::check::{Body, Check, Context, PLAIN_PROMPT, ends_run, is_of_a_run};
+use crate::check::{Body, Check, Context, PLAIN_PROMPT, ends_run, is_of_a_run, recorded};
 use crate::engine::{RunOptions, run};
 use crate::model::{
     Blame, Direction, Effect, Entry, ExitCode, Finding, Inconclusive, Judgement, Record, RunResult, Verdict,
@@ -88,7 +88,8 @@ async fn act(cx: &Context) -> Judgement {
         }
     };
     if listen(&mut socket, QUIET, |_| false).await {
-        cx.shake_hands(&mut socket).await?;
+        // Without its part of the handshake the environment is shown all the same.
+        recorded(cx.shake_hands(&mut socket).await)?;
         let content = cx.profile().prompts.first().map_or(PLAIN_PROMPT, String::as_str);
         let message = Message::new(Kind::UserMessage).with("content", content);
         socket.send(&message.id(cx.target().unique("observed"))).await;

@@ -11,6 +11,7 @@ use super::{Mutants, ProveOptions, reason};
 use crate::check::{Body, Check, Waits};
 use crate::model::{CheckId, Group, Need, Outcome, Verdict};
 use crate::reference::{Noted, Notes, Setting};
+use crate::wire::Contract;
 
 /// A check on the clean reference, under the setting that it needs.
 #[derive(Clone, Debug, Serialize)]
@@ -104,9 +105,24 @@ impl Clean {
         Self { proofs: proofs.map(|(proof, check)| proof.unwrap_or_else(|| unknown(check))).collect(), baselines }
     }
 
-    /// Forgets the checks that do not conform.
-    pub(super) fn keep_conforming(&mut self) {
-        self.proofs.retain(|proof| proof.verdict == "conforms");
+    /// Leaves out the checks that the contract does not let judge, and those that tell one of its known gaps.
+    pub(super) fn leave_out(&mut self, options: &ProveOptions) {
+        let Ok(contract) = Contract::load(&options.contract) else { return };
+        let is_gap = |defect: &str| contract.gaps().any(|(gap, _)| gap == defect);
+        let tells_a_gap = |proof: &CheckProof| {
+            let mut check = options.checks.iter().filter(|check| check.id.as_str() == proof.id);
+            check.any(|check| check.page.catches().any(|catch| is_gap(catch.defect)))
+        };
+        self.proofs.retain(|proof| match proof.verdict {
+            "not_verified" => false,
+            "deviates" => !tells_a_gap(proof),
+            _ => true,
+        });
+    }
+
+    /// Whether a check is among those that are proved.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.proofs.iter().any(|proof| proof.id == id)
     }
 
     /// The run under the setting that a defect needs; production has none, there checks act otherwise.

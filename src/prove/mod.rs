@@ -114,8 +114,9 @@ pub async fn prove(options: &ProveOptions, tell: &(dyn Fn(&str) + Sync)) -> Proo
     let mut options = Cow::Borrowed(options);
     if options.contract != NETRA_V1 {
         // What another contract does not promise, is known to do wrong, or makes last too long, nobody can prove.
-        clean.keep_conforming();
-        options.to_mut().checks.retain(|check| clean.conforms(check.id.as_str()));
+        // Whatever else does not conform stands in the way of the proof.
+        clean.leave_out(&options);
+        options.to_mut().checks.retain(|check| clean.has(check.id.as_str()));
     }
     let options = &*options;
     let mut proof = Proof { checks: clean.proofs.clone(), ..Proof::default() };

@@ -28,7 +28,7 @@ enum Manner {
     Floods,
 }
 
-/// Messages of a flood, and how long one lasts at least.
+/// Messages of a flood, and the pause between two: a rate, not a wait for anything.
 const FLOOD: usize = 1_500;
 const FLOOD_PAUSE: Duration = Duration::from_millis(2);
 
@@ -174,6 +174,8 @@ fn an_error_before_every_answer_is_told_and_does_not_hide_the_answer() {
     assert_eq!(code, 1, "{text}");
     let told = told(&report);
     assert!(told.iter().any(|(id, verdict, _)| id.starts_with("format/") && verdict == "deviates"), "{told:?}");
+    let answered = told.iter().find(|(id, ..)| id == "handshake/ping-answered").unwrap();
+    assert_eq!(answered.1, "conforms", "{told:?}");
     assert!(text.len() < 40_000, "{} octets: {text}", text.len());
 }
 

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{login, recorder};
+use super::{Obstacle, login, recorder};
+use crate::model::Record;
 use crate::target::{Login, Next, Recorder, Socket, Target, Upgraded};
 use crate::wire::{Carrier, Contract, Endpoint, Kind, Message};
 
@@ -49,8 +50,12 @@ pub async fn recognise(target: &Target) -> Vec<Recognition> {
     let others = others.filter_map(|name| Contract::load(name).ok());
     let mut tried = Vec::new();
     for contract in [Arc::clone(used)].into_iter().chain(others) {
-        if let Ok(target) = target.speaking(contract) {
-            tried.push(try_on(&target).await);
+        let Ok(target) = target.speaking(contract) else { continue };
+        let (found, refused) = try_on(&target).await;
+        tried.push(found);
+        if refused {
+            // An account is locked after a few wrong passwords, whatever the contract.
+            break;
         }
     }
     // A stable sort: the one in use comes first.
@@ -58,15 +63,20 @@ pub async fn recognise(target: &Target) -> Vec<Recognition> {
     tried
 }
 
-async fn try_on(target: &Target) -> Recognition {
+/// What the environment says to the target's contract, and whether it refused the credentials as such.
+async fn try_on(target: &Target) -> (Recognition, bool) {
     let contract = target.contract();
     let mut found = Recognition { contract: contract.name().to_owned(), fits: Vec::new(), misfits: Vec::new() };
     let recorder = recorder(target);
     let login = match login::log_in(target, &recorder).await {
         Ok(Some(login)) => login,
-        Ok(None) | Err(_) => {
+        Ok(None) => {
+            found.misfits.push("a login is answered with no token set".into());
+            return (found, false);
+        }
+        Err(obstacle) => {
             found.misfits.push("nobody can log in as it says".into());
-            return found;
+            return (found, refuses(&obstacle));
         }
     };
     calls(target, &recorder, &login, &mut found).await;
@@ -81,7 +91,13 @@ async fn try_on(target: &Target) -> Recognition {
         }
         Err(fault) => found.misfits.push(target.redactor().redact(&fault.what)),
     }
-    found
+    (found, false)
+}
+
+/// Whether a login failed for who asks, and not for how it was asked.
+fn refuses(obstacle: &Obstacle) -> bool {
+    let answer = obstacle.why.evidence.entries.last().map(|entry| &entry.record);
+    matches!(answer, Some(Record::Response { status: 401 | 403 | 429, .. }))
 }
 
 /// Calls that one contract has and another has not.
@@ -110,16 +126,14 @@ async fn calls(target: &Target, recorder: &Recorder, login: &Login, found: &mut 
 async fn converse(target: &Target, socket: &mut Socket, found: &mut Recognition) {
     let contract = target.contract();
     listen(socket, |_| false).await;
-    let first = socket.seen().first().and_then(|received| received.kind().cloned());
-    match (contract.has_welcome(), &first) {
-        (true, Some(Kind::ConnectionEstablished)) => found.fits.push("the welcome".into()),
-        (true, Some(other)) => found.misfits.push(format!("{other} in place of a welcome")),
-        (true, None) => found.misfits.push("no welcome".into()),
-        (false, None) => found.fits.push("no welcome".into()),
-        (false, Some(_)) => found.misfits.push("something comes by itself".into()),
+    let came = |kind: &Kind| socket.seen().iter().any(|received| received.kind() == Some(kind));
+    match (contract.has_welcome(), came(&Kind::ConnectionEstablished)) {
+        (true, true) => found.fits.push("the welcome".into()),
+        (true, false) => found.misfits.push("no welcome".into()),
+        (false, _) if socket.seen().is_empty() => found.fits.push("no welcome".into()),
+        (false, _) => found.misfits.push("something comes by itself".into()),
     }
-    let greeted = socket.seen().iter().any(|received| received.kind() == Some(&Kind::HandshakeResponse));
-    match (contract.handshake_settle().is_some(), greeted) {
+    match (contract.handshake_settle().is_some(), came(&Kind::HandshakeResponse)) {
         (true, true) => found.fits.push("a handshake".into()),
         (true, false) => found.misfits.push("no handshake".into()),
         (false, _) => {}
