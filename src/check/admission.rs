@@ -65,6 +65,15 @@ impl Session {
     }
 }
 
+impl Refusal {
+    fn is_server_error(&self) -> bool {
+        match &self.form {
+            RefusalForm::Http(response) => response.status >= 500 && response.status != 503,
+            RefusalForm::Closed { code, .. } => *code == Some(1011),
+        }
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.form {
@@ -275,27 +284,26 @@ impl Context {
     /// # Errors
     /// Deviates with [`Finding::ServerError`] or [`Finding::WrongCode`].
     pub fn is_refusal(&self, refusal: &Refusal, codes: &[ErrorCode]) -> Result<(), Stop> {
-        let server_error = match &refusal.form {
-            RefusalForm::Http(response) => response.status >= 500 && response.status != 503,
-            RefusalForm::Closed { code, .. } => *code == Some(1011),
-        };
-        let untold = !self.contract().tells_refusals() && refusal.code.is_none();
-        let later = codes.contains(&ErrorCode::AuthUnavailable);
-        let is_policy = match &refusal.form {
-            RefusalForm::Http(response) if later => response.status == 503,
-            RefusalForm::Http(response) => matches!(response.status, 401 | 403),
-            RefusalForm::Closed { code, .. } => *code == Some(if later { 1013 } else { 1008 }),
-        };
-        if untold && is_policy {
+        if self.may_be_for(refusal, codes) {
             self.observed();
             return Ok(());
         }
-        if refusal.code.as_ref().is_some_and(|code| self.contract().code_fits(code, codes)) && !server_error {
-            self.observed();
-            return Ok(());
-        }
-        let finding = if server_error { Finding::ServerError } else { Finding::WrongCode };
+        let finding = if refusal.is_server_error() { Finding::ServerError } else { Finding::WrongCode };
         Err(self.deviation(finding, refused_with(codes), refusal.to_string(), refusal.evidence.clone()))
+    }
+
+    /// Whether a refusal says that it is for one of `codes`, or says nothing where the contract's refusals are silent.
+    pub fn may_be_for(&self, refusal: &Refusal, codes: &[ErrorCode]) -> bool {
+        let Some(code) = &refusal.code else {
+            let later = codes.contains(&ErrorCode::AuthUnavailable);
+            let is_policy = match &refusal.form {
+                RefusalForm::Http(response) if later => response.status == 503,
+                RefusalForm::Http(response) => matches!(response.status, 401 | 403),
+                RefusalForm::Closed { code, .. } => *code == Some(if later { 1013 } else { 1008 }),
+            };
+            return is_policy && !self.contract().tells_refusals();
+        };
+        self.contract().code_fits(code, codes) && !refusal.is_server_error()
     }
 
     /// Good accepted, each bad refused for the right reason, good accepted again.

@@ -109,7 +109,7 @@ impl Default for Settings {
             version: env!("CARGO_PKG_VERSION").into(),
             heartbeat: Duration::from_secs(1),
             max_message_bytes: 65_536,
-            max_sockets_per_user: 10,
+            max_sockets_per_user: 16,
             rate_messages: 40,
             rate_window: Duration::from_millis(1500),
             auth_recheck: Duration::from_millis(300),

@@ -453,6 +453,7 @@ policy! {
         grace_on_refresh = "grace-on-refresh": "Of concurrent refreshes one wins and the family lives.",
         absent_test_logins = "absent-test-logins": "Closed test logins are 404.",
         back_pressure_only = "back-pressure-only": "A peer that does not read is back-pressured, not closed.",
+        late_places = "late-places": "The place of a socket is free 900 ms after its end.",
         handshake_first = "handshake-first": "Sends handshake_response before the welcome, where the contract has one.",
         ties_in_any_order = "ties-in-any-order": "Threads of equal updated_at come in changing order.",
     }

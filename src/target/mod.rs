@@ -23,6 +23,7 @@ mod link;
 mod logins;
 mod manners;
 mod pace;
+mod places;
 mod probe;
 mod proxy;
 mod public_key;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 
+use super::places::{Places, Taking};
 use crate::profile;
 use crate::wire::{RateLimit, WsConfig};
 
@@ -23,6 +24,7 @@ pub struct Pace {
     requests: Option<(Duration, Mutex<Instant>)>,
     connections: Option<Arc<Semaphore>>,
     users: Option<Users>,
+    places: Places,
     /// When each user last sent something that counts against its limit, whoever paced it; and since when we know.
     counted: Mutex<HashMap<String, Instant>>,
     since: Instant,
@@ -54,6 +56,16 @@ struct User {
 pub struct Place {
     _connection: Option<OwnedSemaphorePermit>,
     _of_user: Option<OwnedSemaphorePermit>,
+    taking: Option<Taking>,
+}
+
+impl Place {
+    /// The connection was let in.
+    pub(super) const fn is_let_in(&mut self) {
+        if let Some(taking) = &mut self.taking {
+            taking.is_let_in();
+        }
+    }
 }
 
 impl Pace {
@@ -65,6 +77,7 @@ impl Pace {
             connections: (pace.connections > 0).then(|| Arc::new(Semaphore::new(pace.connections))),
             users: (pace.sockets_per_user > 0)
                 .then(|| Users { sockets: pace.sockets_per_user, known: Mutex::default() }),
+            places: Places::default(),
             counted: Mutex::default(),
             since: Instant::now(),
         }
@@ -84,6 +97,7 @@ impl Pace {
 
     /// Keeps to half of what the target permits from now on.
     pub fn keep_to(&self, config: &WsConfig) {
+        self.places.tell(usize::try_from(config.max_sockets_per_user).unwrap_or(usize::MAX));
         let Some(users) = &self.users else { return };
         let sockets = usize::try_from(config.max_sockets_per_user.div_ceil(2)).unwrap_or(usize::MAX);
         users.known.lock().unwrap_or_else(PoisonError::into_inner).limits =
@@ -110,12 +124,16 @@ impl Pace {
             (Some(users), Some(user)) => users.socket(user).await,
             _ => None,
         };
+        let taking = match user {
+            Some(user) => Some(self.places.take(user).await),
+            None => None,
+        };
         let connection = match &self.connections {
             // The semaphore is never closed, so an error cannot occur; without a permit nothing is counted.
             Some(places) => Arc::clone(places).acquire_owned().await.ok(),
             None => None,
         };
-        Place { _connection: connection, _of_user: of_user }
+        Place { _connection: connection, _of_user: of_user, taking }
     }
 
     /// Waits until one more counted message of `user` keeps below half of the limit.

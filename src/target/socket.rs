@@ -43,7 +43,7 @@ impl Setup {
             rng,
             heard: tells,
             commands: commanded,
-            _place: place,
+            place,
             speaker,
             heard_any: false,
             from_us: Assembler::default(),
@@ -65,7 +65,8 @@ impl Setup {
     }
 
     /// Starts the task; `first` came behind the answer's head.
-    pub(super) fn start(self, stream: Stream, first: &[u8]) -> Socket {
+    pub(super) fn start(mut self, stream: Stream, first: &[u8]) -> Socket {
+        self.task.place.is_let_in();
         let (line, contract) = (self.task.line.clone(), Arc::clone(&self.task.contract));
         let speaker = self.task.speaker.clone();
         let task = tokio::spawn(self.task.run(stream, first.to_vec()));

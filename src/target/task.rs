@@ -51,7 +51,7 @@ pub(super) struct Task {
     pub(super) heard: mpsc::UnboundedSender<Heard>,
     pub(super) commands: mpsc::UnboundedReceiver<Command>,
     /// Kept as long as the connection is.
-    pub(super) _place: Place,
+    pub(super) place: Place,
     pub(super) speaker: Speaker,
     /// Whether a message of either side has gone over the connection.
     pub(super) heard_any: bool,

@@ -58,8 +58,8 @@ pub(super) struct Hub {
     pub(super) poisoned: BTreeSet<String>,
     /// What the defects of isolation confuse.
     pub(super) mixed: Mixed,
-    /// Users of sockets that have ended and whose places a defect does not free.
-    pub(super) leaked: Vec<String>,
+    /// Places of sockets that have ended and that are not free yet: whose, and until when.
+    pub(super) held: Vec<(String, Option<Instant>)>,
 }
 
 impl Hub {
@@ -71,7 +71,7 @@ impl Hub {
             opened: 0,
             poisoned: BTreeSet::new(),
             mixed: Mixed::default(),
-            leaked: Vec::new(),
+            held: Vec::new(),
         }
     }
 

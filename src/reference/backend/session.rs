@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use time::OffsetDateTime;
 use tokio::sync::Notify;
@@ -268,10 +269,22 @@ impl Hub {
         self.stamp(expires_at + late)
     }
 
-    /// Open sockets of a user.
+    /// Open sockets of a user, and those that have ended and still hold a place.
     pub(super) fn count_sockets(&self, user: &str) -> usize {
-        let leaked = self.leaked.iter().filter(|leaked| *leaked == user).count();
-        self.sockets.values().filter(|socket| socket.user == user).count() + leaked
+        let now = Instant::now();
+        let is_held = |(of, until): &&(String, Option<Instant>)| of == user && until.is_none_or(|until| now < until);
+        self.sockets.values().filter(|socket| socket.user == user).count() + self.held.iter().filter(is_held).count()
+    }
+
+    /// The place of a socket that has ended is not always free at once.
+    fn leave(&mut self, user: &str) {
+        let now = Instant::now();
+        self.held.retain(|(_, until)| until.is_none_or(|until| now < until));
+        if self.site.policy().limits.slot_leaks.on() {
+            self.held.push((user.to_owned(), None));
+        } else if self.permitted().late_places.on() {
+            self.held.push((user.to_owned(), Some(now + Duration::from_millis(900))));
+        }
     }
 
     /// The session that a socket has joined, and its user.
@@ -325,9 +338,7 @@ impl Hub {
     /// A socket has ended: its session goes on without it.
     pub(super) fn detach(&mut self, number: u64) {
         let Some(socket) = self.sockets.remove(&number) else { return };
-        if self.site.policy().limits.slot_leaks.on() {
-            self.leaked.push(socket.user.clone());
-        }
+        self.leave(&socket.user);
         let session = self.session_mut(&socket.user, &socket.session);
         if let Some(session) = session.filter(|session| session.socket == Some(number)) {
             session.lose_socket();

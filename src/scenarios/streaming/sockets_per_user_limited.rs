@@ -57,7 +57,7 @@ async fn enter(cx: &Context, login: &Login, within: Duration) -> Result<Session,
     let began = Instant::now();
     loop {
         match cx.try_upgrade(cx.upgrade_with(&login.access)).await? {
-            Admission::Refused(refusal) if refusal.code == Some(ErrorCode::TooManyConnections) => {
+            Admission::Refused(refusal) if cx.may_be_for(&refusal, &[ErrorCode::TooManyConnections]) => {
                 if began.elapsed() > within {
                     cx.punctual(began, within)?;
                     let expected = format!("let in within {} s", within.as_secs_f64());
