@@ -12,6 +12,8 @@ pub(super) static CHECK: Check = check!("streaming/stream-needs-auth", run).effe
 
 /// Round trips, with the turns before them, that refusing the peers takes at most.
 const TRIPS: u32 = 12;
+/// What the target's own work on them, and ours, may take on a busy machine.
+const WORK: Duration = Duration::from_millis(500);
 
 /// What no refused peer may be told: what was written on the thread, and the names of thread and run.
 struct Secret {
@@ -34,7 +36,7 @@ async fn run(cx: &Context) -> Judgement {
     cx.step("the user's stream");
     let trip = socket.rtt().await.unwrap_or_default();
     let turn = Duration::from_secs(1).checked_div(cx.profile().pace.requests_per_s).unwrap_or_default();
-    let content = cx.prompt_lasting((trip + turn) * TRIPS);
+    let content = cx.prompt_lasting(WORK + (trip + turn) * TRIPS);
     let request = Message::new(Kind::UserMessage).with("content", content);
     let run = cx.starts(socket, request.with("thread_id", thread.as_str())).await?;
     cx.streams(socket, &run).await?;
