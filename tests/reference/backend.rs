@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::{Environment, is_close, message};
-use netra_check::reference::VARIATIONS;
+use netra_check::reference::{Settings, VARIATIONS};
 use netra_check::wire::{ErrorCode, Kind};
 use percent_encoding::NON_ALPHANUMERIC;
 use serde_json::json;
@@ -224,7 +224,7 @@ async fn limits_refuse_the_one_that_is_too_many() {
     let environment = Environment::start(&[]).await;
     let login = environment.login("someone").await;
     let mut sockets = Vec::new();
-    for _ in 0..10 {
+    for _ in 0..Settings::default().max_sockets_per_user {
         let mut socket = environment.connect(&login, false).await;
         socket.next().await;
         sockets.push(socket);
