@@ -204,7 +204,9 @@ impl Environment {
         match connect_async(request).await {
             Ok((stream, _)) => {
                 let mut socket = Socket { stream, contract: self.contract.clone() };
-                let rest = socket.until_close().await;
+                // Who is let in is pinged for ever.
+                let refusal = tokio::time::timeout(PATIENCE, socket.until_close()).await;
+                let rest = refusal.expect("a refusal in time");
                 assert!(rest.len() == 2 && matches!(rest[1], Frame::Close(Some(1008 | 1013))), "{rest:?}");
                 rest[0].message().error_code().unwrap()
             }
