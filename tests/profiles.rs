@@ -139,6 +139,29 @@ fn the_built_in_profiles_load() {
     }
 }
 
+/// A contract's windows lie above the defaults and below whatever a profile states.
+#[test]
+fn the_time_windows_of_a_contract_stand_in_place_of_defaults() {
+    let loaded = load("staging", &["contract=netra-2025-10", "thresholds.run_s=90"]).unwrap();
+    let seconds = |name: &str| loaded.profile.places.tell(&format!("thresholds.{name}")).unwrap();
+    assert_eq!(seconds("run_s"), "thresholds.run_s at --set (90)");
+    assert_eq!(seconds("fast_s"), "thresholds.fast_s at contract netra-2025-10 (5)");
+    assert_eq!(loaded.profile.thresholds.medium, Duration::from_secs(15));
+    assert_eq!(loaded.profile.thresholds.reply, Duration::from_secs(2), "which the contract does not state");
+    assert!(loaded.show().lines().any(|line| line.ends_with("# contract netra-2025-10") && line.contains("fast_s: 5")));
+
+    let contract = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
+    fs::write(
+        contract.path(),
+        "contract: own\nextends: netra-v1\nthresholds: { welcome_s: 7, stop_s: 0, runs_s: 9 }\n",
+    )
+    .unwrap();
+    let set = format!("contract={}", contract.path().display());
+    let errors = load("staging", &[&set]).unwrap_err();
+    let told: Vec<_> = errors.messages().map(|(_, message)| message.to_owned()).collect();
+    assert_eq!(told, ["unknown key `thresholds.runs_s`", "`thresholds.stop_s` must be 0.001 to 3600"]);
+}
+
 #[test]
 fn the_local_profile_needs_the_reference_only() {
     let reference = Overrides::new("the reference")

@@ -439,6 +439,8 @@ pub(super) enum ContractCommand {
         #[arg(value_name = "NAME|PATH")]
         name: String,
     },
+    /// The JSON Schema of contract files, for editors.
+    Schema,
     /// What two contracts say differently.
     Diff {
         /// A built-in contract, or the path of a contract file.

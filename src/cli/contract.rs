@@ -1,4 +1,4 @@
-//! `netra-check contract show | validate | diff`.
+//! `netra-check contract show | validate | schema | diff`.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -9,15 +9,17 @@ use super::args::ContractCommand;
 use super::usage;
 use crate::engine::matcher;
 use crate::model::ExitCode;
+use crate::profile;
 use crate::reference::{DEFECTS, VARIATIONS};
 use crate::scenarios;
-use crate::wire::Contract;
+use crate::wire::{Contract, contract_schema};
 
 pub(super) fn contract(command: &ContractCommand) -> anyhow::Result<ExitCode> {
     match command {
         ContractCommand::Show { name: None } => list(),
         ContractCommand::Show { name: Some(name) } => show(name),
         ContractCommand::Validate { name } => validate(name),
+        ContractCommand::Schema => schema(),
         ContractCommand::Diff { left, right } => diff(left, right),
     }
 }
@@ -46,7 +48,7 @@ fn validate(name: &str) -> anyhow::Result<ExitCode> {
         Err(error) => return usage(&error),
     };
     let registry = scenarios::registry();
-    let mut wrong = Vec::new();
+    let mut wrong = profile::threshold_problems(&contract);
     let mut unpromised = 0;
     for checks in contract.unpromised_checks() {
         match matcher(&[checks.to_owned()], &registry) {
@@ -79,6 +81,11 @@ fn validate(name: &str) -> anyhow::Result<ExitCode> {
     for (_, what) in contract.gaps() {
         writeln!(out, "  known gap  {what}")?;
     }
+    Ok(ExitCode::Conforms)
+}
+
+fn schema() -> anyhow::Result<ExitCode> {
+    writeln!(io::stdout().lock(), "{:#}", contract_schema())?;
     Ok(ExitCode::Conforms)
 }
 

@@ -6,6 +6,7 @@ mod event;
 mod gate;
 mod history;
 mod judgement;
+mod nearest;
 mod outcome;
 mod ready;
 mod trace;
@@ -18,6 +19,7 @@ pub use history::{ConnectionId, Direction, Entry, Head, History, Origin, Record}
 pub use judgement::{
     Blame, Conforms, Deviation, Evidence, Finding, Inconclusive, Judgement, NotVerified, Observation, Stop,
 };
+pub use nearest::did_you_mean;
 pub use outcome::{ExitCode, Outcome, Totals, Verdict};
 pub use ready::NotReady;
 pub use trace::Trace;

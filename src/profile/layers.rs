@@ -5,8 +5,8 @@ use std::path::{Component, Path as FilePath, PathBuf};
 use super::diagnostic::{Problem, Source};
 use super::hide::hidden;
 use super::marked;
-use super::shape::did_you_mean;
 use super::tree::{Entry, Node, Span, Value};
+use crate::model::did_you_mean;
 
 /// The lowest layer of every profile.
 const DEFAULT: &str = "default";

@@ -13,7 +13,7 @@ use super::raw::RawProfile;
 use super::resolve::Resolver;
 use super::resolved::Profile;
 use super::tree::{Node, Path, Span, Value};
-use super::{secrets, shape, show};
+use super::{derive, secrets, shape, show};
 
 /// Secrets shorter than this are not searched for in reports: they would be found everywhere.
 const SEARCHED_FROM: usize = 8;
@@ -110,7 +110,8 @@ pub fn load(request: LoadRequest<'_>) -> Result<Loaded, Diagnostics> {
     fill_in(&mut tree, &layers, request.env, &mut unusable, &mut problems);
     let mut unfetched = Vec::new();
     secrets::fetch(&mut tree, &Path::default(), &layers, &mut unusable, &mut unfetched);
-    derive_allow(&mut tree, &mut layers, request.directory, &unusable);
+    derive::thresholds(&mut tree, &mut layers, request.directory);
+    derive::allow(&mut tree, &mut layers, request.directory, &unusable);
     for (path, problem) in unfetched {
         unusable.push(path);
         problems.push(problem);
@@ -255,23 +256,6 @@ fn narrowed(span: Span, layers: &Layers, variable: &str) -> Span {
     match found.and_then(|start| Some((start, text[start..].find('}')? + 1))) {
         Some((start, length)) => Span { start: span.start + start, end: span.start + start + length, ..span },
         None => span,
-    }
-}
-
-/// Without `allow` the environment decides; the decision is a layer of its own, so that it is shown.
-fn derive_allow(tree: &mut Node, layers: &mut Layers, directory: &FilePath, unusable: &[Path]) {
-    let is_open = |path: &Path| tree.at(path).is_none_or(|node| matches!(node.value, Value::Null));
-    let allow = Path::dotted("allow");
-    if !is_open(&allow) || unusable.iter().any(|path| path.starts_with(&allow)) {
-        return;
-    }
-    let environment = tree.at(&Path::dotted("environment")).map(Node::to_json);
-    let production = environment.as_ref().is_none_or(|environment| environment == "production");
-    let effects = if production { vec!["read"] } else { vec!["read", "create", "revoke"] };
-    let word = environment.as_ref().and_then(serde_json::Value::as_str).unwrap_or("unknown");
-    layers.add_derived(&Overrides::new(format!("environment {word}")).set("allow", effects), directory);
-    if let Some(root) = layers.list.last().and_then(|layer| layer.root.clone()) {
-        tree.overlay(&root, &Path::default(), &shape::is_secret);
     }
 }
 

@@ -4,6 +4,7 @@
 //! profile's own file, what the program knows, and `--set`. Each value keeps the place where it was
 //! written, so that every complaint points there.
 
+mod derive;
 mod diagnostic;
 mod hide;
 mod interpolate;
@@ -25,7 +26,7 @@ pub use layers::{Overrides, known};
 pub use load::{LoadRequest, Loaded, load};
 pub use places::Places;
 pub use resolved::*;
-pub use shape::schema;
+pub use shape::{schema, threshold_problems};
 pub use starter::{StarterError, Whereabouts, write_starter};
 
 /// The profile of the reference environment inside this executable. No file can take its name.

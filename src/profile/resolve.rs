@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use globset::Glob;
 
-use crate::model::{Effect, GateRules, Priority, Scenario};
+use crate::model::{Effect, GateRules, Priority, Scenario, did_you_mean};
 
+use super::derive::is_path;
 use super::diagnostic::Problem;
 use super::layers::{Layers, plain_reason};
 use super::places::Places;
@@ -22,7 +23,6 @@ use super::raw::{
     RawUsers,
 };
 use super::resolved::{Environment, GateSettings, Profile, Users};
-use super::shape::did_you_mean;
 use super::tree::{Node, Path, Span};
 
 /// The suites that every profile has.
@@ -160,7 +160,7 @@ impl<'a> Resolver<'a> {
 
     fn contract(&mut self, raw: Option<String>) -> Option<String> {
         let contract = self.required("contract", raw)?;
-        if contract.contains(['/', '\\']) || contract.ends_with(".yaml") || contract.ends_with(".yml") {
+        if is_path(&contract) {
             let file = self.existing(&Path::dotted("contract"), Some(&contract), false)?;
             return Some(file.display().to_string());
         }

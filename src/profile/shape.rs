@@ -8,8 +8,11 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use super::diagnostic::Problem;
+use super::marked;
 use super::raw::RawProfile;
 use super::tree::{Node, Path, Value as Yaml};
+use crate::model::did_you_mean;
+use crate::wire::Contract;
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<RawProfile>();
@@ -24,6 +27,18 @@ static VALIDATOR: LazyLock<Validator> =
 /// The profile's JSON Schema (draft 2020-12): for editors, and for the loader itself.
 pub fn schema() -> Value {
     SCHEMA.clone()
+}
+
+/// What is wrong with the time windows that a contract states: their keys and bounds are those of a profile.
+pub fn threshold_problems(contract: &Contract) -> Vec<String> {
+    let stated: serde_json::Map<_, _> = contract.thresholds().map(|(name, at)| (name.to_owned(), at.into())).collect();
+    // JSON is YAML.
+    let text = serde_json::json!({ "thresholds": stated }).to_string();
+    let tree = marked::parse(&text, 0, 0, &mut Vec::new());
+    let problems = tree.iter().flat_map(judge);
+    problems
+        .map(|(_, Problem { message, help, .. })| help.map_or(message.clone(), |help| format!("{message}: {help}")))
+        .collect()
 }
 
 /// `null` takes away what a lower layer gave, so an editor must let it stand where a mapping is expected.
@@ -246,17 +261,4 @@ fn word(node: &Node) -> Option<String> {
         Value::Array(_) | Value::Object(_) => None,
         scalar => Some(scalar.to_string()),
     }
-}
-
-/// The known word that is nearest to `word`, when it is near enough to have been meant.
-pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let word = word.to_ascii_lowercase();
-    let distance = |candidate: &&str| strsim::damerau_levenshtein(&word, candidate);
-    let begins = |candidate: &str| word.len() >= 3 && candidate.starts_with(&word);
-    known
-        .into_iter()
-        .map(|candidate| (if begins(candidate) { 0 } else { distance(&candidate) }, candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.chars().count().max(3) / 3)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
 }

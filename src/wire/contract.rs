@@ -148,6 +148,11 @@ impl Contract {
         self.file.variations.iter().map(String::as_str)
     }
 
+    /// Time windows that stand in place of a profile's defaults: the key below `thresholds`, and seconds.
+    pub fn thresholds(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.file.thresholds.iter().map(|(name, seconds)| (name.as_str(), *seconds))
+    }
+
     /// Whether a refused socket is told why.
     pub const fn tells_refusals(&self) -> bool {
         !self.file.silent_refusals

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::TimestampForm;
@@ -11,7 +12,7 @@ use super::shape::{Shape, Shapes};
 use super::ws_config::ConfigValues;
 
 /// A way in which a socket's token travels (contract, section 5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Carrier {
     /// `Authorization: Bearer <jwt>`.
@@ -35,7 +36,7 @@ impl Carrier {
 }
 
 /// What tokens must say (contract, section 2).
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenRules {
     /// `iss`.
@@ -52,7 +53,7 @@ pub struct TokenRules {
 }
 
 /// How the subprotocol carrier is written.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Subprotocol {
     /// Offered beside the token, and selected by the server.
@@ -62,7 +63,7 @@ pub(super) struct Subprotocol {
 }
 
 /// Where the parts of a message are.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Envelope {
     /// Where the type stands.
@@ -71,13 +72,14 @@ pub(super) struct Envelope {
     pub(super) payload: Places,
     /// Where both are written, if not at the first places.
     #[serde(default)]
+    #[schemars(with = "Written")]
     pub(super) written: Option<Written>,
     /// Logical `message_id`, `sequence`, `timestamp` → top-level member.
     pub(super) members: BTreeMap<String, String>,
 }
 
 /// How one message is written where it stands elsewhere than the envelope's first places.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Written {
     /// Pointer to the type.
@@ -90,7 +92,7 @@ pub(super) struct Written {
 }
 
 /// What follows the welcome before a client may speak.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HandshakeRules {
     /// How long a client waits after the last message of the handshake, milliseconds.
@@ -98,11 +100,12 @@ pub(super) struct HandshakeRules {
 }
 
 /// One message type.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MessageSpec {
     /// Its names on the wire, where they differ from the logical one; the first one is written.
     #[serde(default)]
+    #[schemars(with = "Places")]
     pub(super) name: Option<Places>,
     /// Client: the kind of its direct answer.
     #[serde(default)]
@@ -112,27 +115,28 @@ pub(super) struct MessageSpec {
     pub(super) ui: bool,
     /// Where it stands when it is written, if not as the envelope says.
     #[serde(default)]
+    #[schemars(with = "Written")]
     pub(super) written: Option<Written>,
     /// The payload.
     #[serde(default)]
     pub(super) payload: Shape,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Messages {
     pub(super) client: BTreeMap<String, MessageSpec>,
     pub(super) server: BTreeMap<String, MessageSpec>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Extension {
     pub(super) types: String,
     pub(super) codes: String,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ContractFile {
     pub(super) contract: String,
@@ -152,10 +156,14 @@ pub(super) struct ContractFile {
     pub(super) shapes: Shapes,
     /// What stands between the welcome and a client's first message.
     #[serde(default)]
+    #[schemars(with = "HandshakeRules")]
     pub(super) handshake: Option<HandshakeRules>,
     /// Checks (globs) on what this contract does not promise, and what that is.
     #[serde(default)]
     pub(super) unpromised: BTreeMap<String, String>,
+    /// Time windows of a profile that stand in place of its defaults, seconds.
+    #[serde(default)]
+    pub(super) thresholds: BTreeMap<String, f64>,
     /// Refused sockets are closed without a word: neither an `error` frame nor a code tells why.
     #[serde(default)]
     pub(super) silent_refusals: bool,
@@ -171,7 +179,7 @@ pub(super) struct ContractFile {
 }
 
 /// The closed lists of error codes.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ErrorCodes {
     /// In `error` frames, and over HTTP.

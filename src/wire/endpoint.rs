@@ -1,5 +1,6 @@
 //! Logical HTTP calls (contract, sections 2 to 4).
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::model::Effect;
@@ -83,7 +84,7 @@ impl Endpoint {
 }
 
 /// How a call stands on the wire.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EndpointSpec {
     /// HTTP method.

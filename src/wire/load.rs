@@ -12,7 +12,7 @@ use super::locate::locate;
 use super::places::Places;
 use super::shape::Shapes;
 use super::token_form::TokenForm;
-use super::{Contract, Endpoint, Kind};
+use super::{Contract, Endpoint, Kind, file_schema};
 
 /// Contract files that are part of the program.
 const BUILTIN: &[(&str, &str)] = &[
@@ -113,12 +113,17 @@ impl Contract {
     pub fn from_yaml(name: &str, text: &str) -> Result<Self, ContractError> {
         let malformed = |what: String| ContractError::Malformed { name: name.to_owned(), what };
         let own: Value = serde_yaml::from_str(text).map_err(|error| malformed(error.to_string()))?;
-        let file: ContractFile = match own.get("extends") {
-            None => serde_yaml::from_str(text).map_err(|error| malformed(error.to_string()))?,
-            Some(_) => serde_json::from_value(whole(own).map_err(malformed)?)
-                .map_err(|error| malformed(placed(text, &[quoted(&error.to_string())], &error.to_string())))?,
-        };
+        let whole = whole(own).map_err(malformed)?;
         let mut problems = Problems { text, told: Vec::new() };
+        for (path, what) in file_schema::judge(&whole) {
+            problems.at(&path.iter().map(String::as_str).collect::<Vec<_>>(), what);
+        }
+        if !problems.told.is_empty() {
+            return Err(malformed(problems.all()));
+        }
+        // The schema is generated from the types that are read here; what it let pass is read.
+        let file: ContractFile = serde_json::from_value(whole)
+            .map_err(|error| malformed(placed(locate(text, &[quoted(&error.to_string())]), &error.to_string())))?;
         for endpoint in file.http.keys() {
             if !Endpoint::ALL.iter().any(|known| known.slug() == endpoint) {
                 problems.at(&["http", endpoint], format!("http: no call is known as `{endpoint}`"));
@@ -169,10 +174,10 @@ impl Contract {
             let what = "subprotocol.token: no template; expected one like `jwt.{base64url}`";
             problems.at(&["subprotocol", "token"], what.into());
         }
-        match problems.told.len() {
-            0 => Ok(Self { client_names, server_names, payload_schemas, shape_schemas, token_forms, unpromised, file }),
-            1 => Err(malformed(problems.told.concat())),
-            count => Err(malformed(format!("{count} problems\n  {}", problems.told.join("\n  ")))),
+        if problems.told.is_empty() {
+            Ok(Self { client_names, server_names, payload_schemas, shape_schemas, token_forms, unpromised, file })
+        } else {
+            Err(malformed(problems.all()))
         }
     }
 }
@@ -180,19 +185,29 @@ impl Contract {
 /// What is wrong with a file, all of it.
 struct Problems<'t> {
     text: &'t str,
-    told: Vec<String>,
+    /// Each with line and column, where the file says it itself.
+    told: Vec<(Option<(usize, usize)>, String)>,
 }
 
 impl Problems<'_> {
     /// `what` is wrong at the key of this path.
     fn at(&mut self, path: &[&str], what: String) {
-        self.told.push(placed(self.text, path, &what));
+        self.told.push((locate(self.text, path), what));
+    }
+
+    /// All of it as one text, in the order of the file.
+    fn all(mut self) -> String {
+        self.told.sort_by_key(|(place, _)| *place);
+        let told: Vec<_> = self.told.iter().map(|(place, what)| placed(*place, what)).collect();
+        match told.as_slice() {
+            [only] => only.clone(),
+            several => format!("{} problems\n  {}", several.len(), several.join("\n  ")),
+        }
     }
 }
 
-/// `what`, with line and column of the key of this path, where the file has it itself.
-fn placed(text: &str, path: &[&str], what: &str) -> String {
-    locate(text, path).map_or_else(|| what.to_owned(), |(line, column)| format!("{line}:{column}: {what}"))
+fn placed(place: Option<(usize, usize)>, what: &str) -> String {
+    place.map_or_else(|| what.to_owned(), |(line, column)| format!("{line}:{column}: {what}"))
 }
 
 /// The first word in backticks.

@@ -1,5 +1,8 @@
 //! Alternatives of a contract, in the order in which they are tried.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 /// One way, or several: what is read may be any of them, what is written is the first.
@@ -27,6 +30,21 @@ impl Places {
     /// The member of the top level that each pointer leads through.
     pub(super) fn members(&self) -> impl Iterator<Item = &str> {
         self.all().iter().filter_map(|pointer| pointer.strip_prefix('/')?.split('/').next())
+    }
+}
+
+impl JsonSchema for Places {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Places".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        // One list of types instead of alternatives, so that each complaint names the key at fault.
+        json_schema!({ "type": ["string", "array"], "items": { "type": "string" } })
     }
 }
 

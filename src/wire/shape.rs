@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// The form of one kind of object: a message's payload, a thread, a token set.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Shape {
     /// Logical field → its names on the wire, the one to write first.
@@ -23,11 +24,12 @@ pub(super) struct Shape {
     pub(super) beside: Map<String, Value>,
     /// JSON Schema (draft 2020-12) of the object as it stands on the wire.
     #[serde(default)]
+    #[schemars(with = "Map<String, Value>")]
     pub(super) schema: Option<Value>,
 }
 
 /// All shapes of a contract by name.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub(super) struct Shapes(pub(super) BTreeMap<String, Shape>);
 

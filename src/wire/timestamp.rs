@@ -1,12 +1,13 @@
 //! Timestamps (contract, section 3).
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// A form that a contract permits for timestamps; one environment keeps one form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TimestampForm {
     /// RFC 3339 in UTC, `Z` or `+00:00`, any fraction.

@@ -30,7 +30,7 @@ fn what_is_no_contract_is_named() {
     let changes = [
         ("  type: /kind\n", "  type: kind\n", "envelope.type: `kind` is no JSON pointer"),
         ("  type: /kind\n", "  type: []\n", "envelope.type: no place"),
-        ("envelope:\n", "envelop:\n", "unknown field `envelop`"),
+        ("envelope:\n", "envelop:\n", "unknown key `envelop`: did you mean `envelope`? "),
     ];
     for (from, to, due) in changes {
         let mut file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
@@ -69,11 +69,48 @@ fn a_contract_that_extends_another_says_what_it_does_not_promise() {
         assert!(err.contains(due), "{due}: {err}");
     }
 
+    let malformed = "contract: own\nextends: netra-v1\ncarriers: [hedder]\nenvelope:\n  typ: x\n  payload: 5\n\
+                     messages:\n  server:\n    pong:\n      written: { type: /x }\nthresholds: { run_s: soon }\n";
+    let mut file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
+    std::io::Write::write_all(&mut file, malformed.as_bytes()).unwrap();
+    let (code, _, err) = output(netra_check().args(["contract", "validate"]).arg(file.path()));
+    assert_eq!(code, 2, "{err}");
+    let due = "5 problems
+  3:1: `carriers.0`: \"hedder\" is none of header, subprotocol, query: did you mean `header`?
+  5:3: unknown key `typ`: did you mean `type`? known keys of `envelope`: type, payload, written, members
+  6:3: `envelope.payload`: 5 is not of types \"string\", \"array\"
+  10:7: `messages.server.pong.written` lacks `payload`
+  11:1: `thresholds.run_s`: \"soon\" is not of type \"number\"\n";
+    assert!(err.ends_with(due), "{err}");
+
+    let thresholds = "contract: own\nextends: netra-v1\nthresholds: { stop_s: 0, runs_s: 9 }\n";
+    let mut file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
+    std::io::Write::write_all(&mut file, thresholds.as_bytes()).unwrap();
+    let (code, _, err) = output(netra_check().args(["contract", "validate"]).arg(file.path()));
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("`thresholds.stop_s` must be 0.001 to 3600"), "{err}");
+    assert!(err.contains("unknown key `thresholds.runs_s`: did you mean `run_s`?"), "{err}");
+
     let mut file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
     std::io::Write::write_all(&mut file, b"contract: own\nextends: netra-v9\n").unwrap();
     let (code, _, err) = output(netra_check().args(["contract", "validate"]).arg(file.path()));
     assert_eq!(code, 2, "{err}");
     assert!(err.contains("extends: \"netra-v9\" is no built-in contract: these are netra-v1,"), "{err}");
+}
+
+/// What editors check a file with finds the built-in ones good, and says so of one that extends another.
+#[test]
+fn the_schema_of_contracts_fits_those_that_are_built_in() {
+    let (code, out, _) = output(netra_check().args(["contract", "schema"]));
+    assert_eq!(code, 0);
+    let schema = jsonschema::draft202012::new(&serde_json::from_str(&out).unwrap()).unwrap();
+    for name in ["netra-v1", "netra-2025-08", "netra-2025-09", "netra-2025-10"] {
+        let (_, text, _) = output(netra_check().args(["contract", "show", name]));
+        let contract: Value = serde_yaml::from_str(&text).unwrap();
+        let errors: Vec<_> = schema.iter_errors(&contract).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{name}: {errors:?}");
+    }
+    assert!(!schema.is_valid(&serde_json::json!({ "contract": "own" })), "it says nothing, and extends none");
 }
 
 /// Whatever a profile believes, `doctor` says what is spoken.

@@ -1,10 +1,11 @@
 //! Credentials: each method with what it needs.
 
+use super::super::diagnostic::Problem;
 use super::super::raw::{RawCredentials, RawLogin, RawMethod, RawSecret, RawService, RawSigningKey, RawTokens};
 use super::super::resolved::{Credentials, Environment, Method, PasswordUser, Secret, Service, SigningKey, TokenPair};
 use super::super::tree::Path;
-use super::super::{diagnostic::Problem, shape::did_you_mean};
 use super::Resolver;
+use crate::model::did_you_mean;
 
 impl Resolver<'_> {
     pub(super) fn credentials(&mut self, raw: RawCredentials, environment: Option<Environment>) -> Option<Credentials> {

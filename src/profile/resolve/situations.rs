@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::model::Trigger;
+use crate::model::{Trigger, did_you_mean};
 
 use super::super::raw::{RawAction, RawIndependence, RawOutage, RawPrompt, RawTriggers};
 use super::super::resolved::{Action, Independence, Secret, TriggerSpec};
-use super::super::shape::did_you_mean;
 use super::super::tree::Path;
 use super::Resolver;
 
