@@ -10,7 +10,7 @@ use super::stage::{Stage, Staging};
 use super::{Mutants, ProveOptions, reason};
 use crate::check::{Body, Check, Waits};
 use crate::model::{CheckId, Group, Need, Outcome, Verdict};
-use crate::reference::{Noted, Notes, Setting};
+use crate::reference::{Defect, Noted, Notes, Setting};
 use crate::wire::Contract;
 
 /// A check on the clean reference, under the setting that it needs.
@@ -47,7 +47,8 @@ pub(super) struct Baseline {
 }
 
 /// Settings that have a stage of their own; the sources and the separate processes are on each.
-const SETTINGS: [Option<Setting>; 4] = [None, Some(Setting::Rs256), Some(Setting::Tls), Some(Setting::PostgreSql)];
+const SETTINGS: [Option<Setting>; 5] =
+    [None, Some(Setting::Rs256), Some(Setting::Tls), Some(Setting::PostgreSql), Some(Setting::Tickets)];
 
 impl Clean {
     /// Runs the checks under every setting that one of them cannot do without; all of them under
@@ -62,12 +63,19 @@ impl Clean {
             }
             let others_are_asked = options.collateral && options.defects().any(|defect| defect.needs == setting);
             let is_open = |proof: &Option<CheckProof>| proof.as_ref().is_none_or(|it| it.verdict == "not_verified");
+            let is_asked = |check: &Check| {
+                let needs = |defect: &&Defect| defect.needs == setting && setting.is_some();
+                check
+                    .page
+                    .catches()
+                    .any(|catch| options.defects().filter(needs).any(|defect| defect.id == catch.defect))
+            };
             let open: Vec<_> = options
                 .checks
                 .iter()
                 .copied()
                 .zip(&proofs)
-                .filter(|(_, proof)| others_are_asked || is_open(proof))
+                .filter(|(check, proof)| others_are_asked || is_asked(check) || is_open(proof))
                 .map(|(check, _)| check)
                 .collect();
             if open.is_empty() {

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::json;
+
 use crate::check::Check;
 use crate::engine::{RunOptions, run};
 use crate::local::{Local, LocalError};
@@ -10,7 +12,7 @@ use crate::model::{Need, Outcome};
 use crate::profile::{LoadRequest, Profile};
 use crate::reference::{Conduct, DatabaseError, Databases, Filter, Notes, Policy, Setting};
 use crate::target::Target;
-use crate::wire::Contract;
+use crate::wire::{Contract, ContractError};
 
 /// What is otherwise on a stage.
 #[derive(Clone, Debug)]
@@ -74,6 +76,17 @@ fn databases(policy: &Policy) -> Result<Databases, StageError> {
     Ok(Databases::set_up(&superuser, policy)?)
 }
 
+/// A contract, but that a ticket opens a socket. What is launched speaks it without.
+fn with_tickets(name: &str) -> Result<Arc<Contract>, ContractError> {
+    let mut whole = Contract::whole(name)?;
+    whole["carriers"] = json!(["ticket"]);
+    if whole["http"]["ws_ticket"].is_null() {
+        whole["http"]["ws_ticket"] = json!({ "method": "POST", "path": "/ws/tickets", "success": [200] });
+    }
+    // JSON is YAML.
+    Contract::from_yaml(name, &whole.to_string()).map(Arc::new)
+}
+
 /// A running reference and the profile that points at it.
 pub(super) struct Stage {
     local: Local,
@@ -98,7 +111,11 @@ impl Stage {
     }
 
     fn start_noted(staging: Staging) -> Result<Self, StageError> {
-        let contract = Contract::load(&staging.contract).map_err(|error| StageError::Target(error.to_string()))?;
+        let contract = match staging.setting {
+            Some(Setting::Tickets) => with_tickets(&staging.contract),
+            _ => Contract::load(&staging.contract),
+        };
+        let contract = contract.map_err(|error| StageError::Target(error.to_string()))?;
         let mut policy = Policy::default();
         let mut switches = match staging.contract.as_str() {
             super::NETRA_V1 => Vec::new(),

@@ -55,6 +55,8 @@ policy! {
         accept_anonymous = "accept-anonymous": "Lets a peer without a credential in as a guest.",
         accept_empty_bearer = "accept-empty-bearer": "Lets a peer with an empty Bearer in as a guest.",
         accept_query_token = "accept-query-token": "Accepts a token in the query string.",
+        ticket_reusable = "ticket-reusable" needs Tickets: "Lets a ticket open any number of sockets.",
+        ticket_unchecked = "ticket-unchecked" needs Tickets: "Lets a peer with any ticket in as a guest.",
         first_carrier_wins = "first-carrier-wins": "Takes the first of two credentials and ignores the other.",
         falls_back_to_good_one = "falls-back-to-good-one": "Tries credentials until one is good.",
         echo_subprotocol_token = "echo-subprotocol-token": "Selects the subprotocol that carries the token.",

@@ -141,10 +141,11 @@ impl Target {
         self.pace.last_counted(owner.as_ref().map(|owner| owner.user.as_str())).into_std()
     }
 
-    /// For a socket that `headers` ask for at `url`.
-    pub(super) fn speaker(&self, url: &Url, headers: &[(String, String)]) -> Speaker {
+    /// For a socket that `headers` ask for at `url`, perhaps by a ticket for a token.
+    pub(super) fn speaker(&self, url: &Url, headers: &[(String, String)], ticket_for: Option<&Token>) -> Speaker {
         let ledger = self.guards(url).then(|| Arc::clone(&self.ledger));
-        Speaker { owner: self.speaks(url, headers), pace: Arc::clone(&self.pace), ledger }
+        let by_ticket = || ticket_for.and_then(|token| self.owner_of(token.expose().to_owned()));
+        Speaker { owner: self.speaks(url, headers).or_else(by_ticket), pace: Arc::clone(&self.pace), ledger }
     }
 
     /// The contract's call that is asked, however it was spelt.

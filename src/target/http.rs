@@ -13,6 +13,7 @@ use super::fault::{Fault, FaultKind, root_cause};
 use super::guard::Asked;
 use super::intermediary;
 use super::learn::learn_answer;
+use super::redact::SecretKind;
 use super::response::Response;
 use super::token::Token;
 use super::transcript::{Line, Recorder};
@@ -255,6 +256,11 @@ impl Call<'_> {
             _ => None,
         };
         learn_answer(json.iter().chain(&logical), &headers, target);
+        if self.endpoint == Some(Endpoint::WsTicket)
+            && let Some(ticket) = logical.as_ref().and_then(|body| body["ticket"].as_str())
+        {
+            target.redactor().learn(SecretKind::Ticket, ticket);
+        }
         let between = intermediary::of_answer(target, line, status, &headers, &text)
             .filter(|(kind, _)| !(self.may_be_throttled && *kind == FaultKind::Throttled));
         if between.is_some() {

@@ -24,6 +24,8 @@ pub enum SecretKind {
     ServiceToken,
     /// A token made by the checker, which a right target refuses.
     ForgedToken,
+    /// What opens one socket.
+    Ticket,
     /// Something shaped like a token that nobody announced.
     Token,
     /// A user's password.
@@ -48,6 +50,7 @@ impl SecretKind {
             Self::RefreshToken => "refresh-token",
             Self::ServiceToken => "service-token",
             Self::ForgedToken => "forged-token",
+            Self::Ticket => "ticket",
             Self::Token => "token",
             Self::Password => "password",
             Self::Key => "key",

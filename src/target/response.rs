@@ -63,6 +63,19 @@ impl Response {
         body.clone().filter(declared).or_else(|| header.clone().filter(declared)).or(body).or(header)
     }
 
+    /// The ticket that it gives for a token.
+    ///
+    /// # Errors
+    /// `None` when it refuses the token; what is wrong with a success that holds no ticket.
+    pub fn ticket(&self, contract: &Contract) -> Result<String, Option<String>> {
+        if !self.succeeded(contract, Endpoint::WsTicket) {
+            return Err(None);
+        }
+        let body = self.logical_body(contract, Endpoint::WsTicket);
+        let ticket = body.as_ref().and_then(|body| body["ticket"].as_str());
+        ticket.map(str::to_owned).ok_or_else(|| Some(format!("HTTP {} and no `ticket` in its body", self.status)))
+    }
+
     /// How long the answer took.
     pub fn took(&self) -> Duration {
         self.received.saturating_duration_since(self.sent)

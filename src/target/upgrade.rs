@@ -15,7 +15,7 @@ use super::connect::Speaks;
 use super::fault::{Fault, FaultKind};
 use super::frame::RawFrame;
 use super::head::{NoHead, read_body, read_head};
-use super::http::excerpt;
+use super::http::{Http, excerpt};
 use super::intermediary;
 use super::link::Link;
 use super::response::Response;
@@ -23,10 +23,13 @@ use super::socket::{Setup, Socket};
 use super::token::Token;
 use super::transcript::{Line, Recorder};
 use crate::model::{Direction, Origin, Record};
-use crate::wire::Carrier;
+use crate::wire::{Carrier, Endpoint};
 
 /// The parameter of the query in which a token may travel.
 pub(super) const QUERY_TOKEN: &str = "token";
+
+/// The parameter in which a ticket travels.
+const QUERY_TICKET: &str = "ticket";
 
 /// What RFC 6455 appends to the key.
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -62,6 +65,10 @@ pub struct Upgrade<'t> {
     key: String,
     headers: Vec<(String, String)>,
     offered: Vec<String>,
+    /// Whom a ticket is for.
+    ticket_for: Option<Token>,
+    /// It is asked for before the upgrade.
+    asks_for_ticket: bool,
     first: Vec<RawFrame>,
     broken: bool,
     receive_buffer: Option<u32>,
@@ -98,6 +105,8 @@ impl<'t> Upgrade<'t> {
             key,
             headers,
             offered: Vec::new(),
+            ticket_for: None,
+            asks_for_ticket: false,
             first: Vec::new(),
             broken: false,
             receive_buffer: None,
@@ -192,18 +201,25 @@ impl<'t> Upgrade<'t> {
         self.subprotocol(&select).subprotocol(&carries)
     }
 
+    /// `?ticket=…`, had for `token`.
+    pub fn ticket(self, ticket: &str, token: &Token) -> Self {
+        let upgrade = self.query(QUERY_TICKET, ticket);
+        Self { ticket_for: Some(token.clone()), ..upgrade }
+    }
+
     /// The token in this carrier.
     pub fn carrier(self, carrier: Carrier, token: &Token) -> Self {
         match carrier {
             Carrier::Header => self.bearer(token.expose()),
             Carrier::Subprotocol => self.subprotocol_token(token.expose()),
             Carrier::Query => self.query_token(token),
+            Carrier::Ticket => Self { asks_for_ticket: true, ticket_for: Some(token.clone()), ..self },
         }
     }
 
     /// The token in the first carrier of the contract.
     pub fn token(self, token: &Token) -> Self {
-        let carrier = self.target.contract().carriers().first().copied().unwrap_or(Carrier::Header);
+        let carrier = self.target.contract().first_carrier();
         self.carrier(carrier, token)
     }
 
@@ -237,11 +253,23 @@ impl<'t> Upgrade<'t> {
         self
     }
 
-    /// Connects, asks, and reads the answer.
+    /// Connects, asks, and reads the answer. Where the token travels as a ticket, that is asked for first; who gets none
+    /// is refused by that answer.
     ///
     /// # Errors
     /// [`Fault`] when there is no answer.
-    pub async fn open(self) -> Result<Upgraded, Fault> {
+    pub async fn open(mut self) -> Result<Upgraded, Fault> {
+        if let Some(token) = self.ticket_for.clone().filter(|_| self.asks_for_ticket) {
+            let answer = self.ask_for_ticket(&token).await?;
+            match answer.ticket(self.target.contract()) {
+                Ok(ticket) => self = self.ticket(&ticket, &token),
+                Err(None) => return Ok(Upgraded::Refused(answer)),
+                Err(Some(what)) => {
+                    let evidence = answer.evidence();
+                    return Err(Fault { kind: FaultKind::Protocol, origin: Origin::Backend, what, evidence });
+                }
+            }
+        }
         let line = self.line.clone();
         if self.broken {
             line.mark_broken();
@@ -264,6 +292,12 @@ impl<'t> Upgrade<'t> {
         })
     }
 
+    async fn ask_for_ticket(&self, token: &Token) -> Result<Response, Fault> {
+        let http = Http { target: self.target, recorder: self.line.recorder() };
+        let call = http.call(Endpoint::WsTicket).bearer(token).deadline(self.deadline);
+        if self.broken { call.broken() } else { call }.send().await
+    }
+
     async fn exchange(mut self) -> Result<Upgraded, (FaultKind, String)> {
         if !self.offered.is_empty() {
             self.headers.push(("Sec-WebSocket-Protocol".to_owned(), self.offered.join(", ")));
@@ -279,7 +313,7 @@ impl<'t> Upgrade<'t> {
         octets.push_str("\r\n");
         let mut octets = octets.into_bytes();
 
-        let speaker = self.target.speaker(&self.url, &self.headers);
+        let speaker = self.target.speaker(&self.url, &self.headers, self.ticket_for.as_ref());
         let user = speaker.owner.as_ref().map(|owner| owner.user.clone());
         user.iter().for_each(|user| self.line.owned_by(user));
         let place = self.target.turn(&self.line, (Origin::Backend, &self.url), user.as_deref(), None).await?;

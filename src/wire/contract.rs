@@ -43,6 +43,12 @@ impl Contract {
         &self.file.carriers
     }
 
+    /// The way in which a token travels where nothing asks for another one.
+    pub fn first_carrier(&self) -> Carrier {
+        // A contract has at least one: its loading refuses another.
+        self.file.carriers.first().copied().unwrap_or(Carrier::Header)
+    }
+
     /// What tokens must say.
     pub const fn tokens(&self) -> &TokenRules {
         &self.file.tokens

@@ -22,6 +22,8 @@ pub enum Carrier {
     /// `?token=<jwt>`, which RFC 9700 (section 4.3.2) and `handshake/query-token-refused` forbid: what is deployed is
     /// checked all the same.
     Query,
+    /// `?ticket=<ticket>`, which the call `ws_ticket` gives for the token: short-lived, and for one socket.
+    Ticket,
 }
 
 impl Carrier {
@@ -31,6 +33,7 @@ impl Carrier {
             Self::Header => "header",
             Self::Subprotocol => "subprotocol",
             Self::Query => "query",
+            Self::Ticket => "ticket",
         }
     }
 }

@@ -61,6 +61,7 @@ endpoints! {
     PostMessage = "post_message" @ Backend,
     BreakerStatus = "breaker_status" @ Backend,
     WsConfig = "ws_config" @ Backend,
+    WsTicket = "ws_ticket" @ Backend,
     FrontendPage = "frontend_page" @ Frontend,
     FrontendHealth = "frontend_health" @ Frontend,
     FrontendConfig = "frontend_config" @ Frontend,

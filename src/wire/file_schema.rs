@@ -62,7 +62,7 @@ pub(super) fn judge(file: &Value) -> Vec<(Vec<String>, String)> {
                     let meant = meant.map_or_else(String::new, |key| format!("did you mean `{key}`? "));
                     let owner = if place.is_empty() { "a contract".into() } else { format!("`{place}`") };
                     let what = format!("unknown key `{key}`: {meant}known keys of {owner}: {}", known.join(", "));
-                    problems.push(([path.as_slice(), &[key.clone()]].concat(), what));
+                    problems.push(([path.as_slice(), std::slice::from_ref(key)].concat(), what));
                 }
             }
             Kind::Required { property } => {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use globset::Glob;
 use serde_json::{Map, Value};
 
-use super::contract_file::{ContractFile, MessageSpec};
+use super::contract_file::{Carrier, ContractFile, MessageSpec};
 use super::locate::locate;
 use super::places::Places;
 use super::shape::Shapes;
@@ -128,6 +128,13 @@ impl Contract {
             if !Endpoint::ALL.iter().any(|known| known.slug() == endpoint) {
                 problems.at(&["http", endpoint], format!("http: no call is known as `{endpoint}`"));
             }
+        }
+        if file.carriers.is_empty() {
+            problems.at(&["carriers"], "carriers: none; expected for example `[header, subprotocol]`".into());
+        }
+        if file.carriers.contains(&Carrier::Ticket) && !file.http.contains_key(Endpoint::WsTicket.slug()) {
+            let what = "carriers: a `ticket` is had from a call; expected `http.ws_ticket` with its method and path";
+            problems.at(&["carriers"], what.into());
         }
         for (key, places) in [("type", &file.envelope.r#type), ("payload", &file.envelope.payload)] {
             let mut wrong = |what| problems.at(&["envelope", key], format!("envelope.{key}: {what}"));

@@ -76,7 +76,7 @@ fn a_contract_that_extends_another_says_what_it_does_not_promise() {
     let (code, _, err) = output(netra_check().args(["contract", "validate"]).arg(file.path()));
     assert_eq!(code, 2, "{err}");
     let due = "5 problems
-  3:1: `carriers.0`: \"hedder\" is none of header, subprotocol, query: did you mean `header`?
+  3:1: `carriers.0`: \"hedder\" is none of header, subprotocol, query, ticket: did you mean `header`?
   5:3: unknown key `typ`: did you mean `type`? known keys of `envelope`: type, payload, written, members
   6:3: `envelope.payload`: 5 is not of types \"string\", \"array\"
   10:7: `messages.server.pong.written` lacks `payload`
@@ -90,6 +90,14 @@ fn a_contract_that_extends_another_says_what_it_does_not_promise() {
     assert_eq!(code, 2, "{err}");
     assert!(err.contains("`thresholds.stop_s` must be 0.001 to 3600"), "{err}");
     assert!(err.contains("unknown key `thresholds.runs_s`: did you mean `run_s`?"), "{err}");
+
+    for (carriers, due) in [("[]", "carriers: none; expected"), ("[ticket]", "expected `http.ws_ticket`")] {
+        let mut file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
+        let text = format!("contract: own\nextends: netra-v1\ncarriers: {carriers}\n");
+        std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+        let (code, _, err) = output(netra_check().args(["contract", "validate"]).arg(file.path()));
+        assert!(code == 2 && err.contains(due), "{err}");
+    }
 
     let mut file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
     std::io::Write::write_all(&mut file, b"contract: own\nextends: netra-v9\n").unwrap();

@@ -48,6 +48,16 @@ fn the_checks_conform_on_a_contract_of_other_names() {
     assert!(conform * 10 >= result.outcomes.len() * 8, "only {conform} of {} conform", result.outcomes.len());
 }
 
+/// A token that travels as a ticket: asked for before each socket, and refused with the answer to that.
+#[test]
+fn the_checks_conform_where_a_ticket_opens_the_socket() {
+    let result = checked(super::contract("by-ticket"), registry());
+    let accused = accused(&result);
+    assert!(accused.is_empty(), "{}", accused.join("\n"));
+    let conform = result.outcomes.iter().filter(|outcome| matches!(outcome.verdict, Verdict::Conforms(_))).count();
+    assert!(conform >= 165, "only {conform} of {} conform", result.outcomes.len());
+}
+
 /// What the contracts of 2025 are known to do wrong, by the checks that say so: each of them once, and nothing else.
 #[test]
 fn the_contracts_of_2025_deviate_by_their_known_gaps_alone() {
@@ -86,6 +96,11 @@ fn no_contract_excuses_that_a_bad_credential_is_let_in() {
         ("netra-2025-08", "accept-expired", "handshake/expired-token-refused"),
         ("netra-2025-09", "skip-signature", "handshake/tampered-token-refused"),
         ("netra-2025-10", "accept-alg-none", "handshake/unsigned-token-refused"),
+        ("by-ticket", "accept-anonymous", "handshake/missing-token-refused"),
+        ("by-ticket", "accept-expired", "handshake/expired-token-refused"),
+        ("by-ticket", "skip-signature", "handshake/tampered-token-refused"),
+        ("by-ticket", "accept-query-token", "handshake/query-token-refused"),
+        ("by-ticket", "ticket-reusable", "handshake/tampered-token-refused"),
     ] {
         let checks = registry().into_iter().filter(|it| it.id.as_str() == check).collect();
         let mut policy = Policy::default();

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Obstacle, login, recorder};
 use crate::model::Record;
 use crate::target::{Login, Next, Recorder, Socket, Target, Upgraded};
-use crate::wire::{Carrier, Contract, Endpoint, Kind, Message};
+use crate::wire::{Contract, Endpoint, Kind, Message};
 
 /// After so much silence a socket has said what it says by itself.
 const QUIET: Duration = Duration::from_secs(1);
@@ -80,7 +80,7 @@ async fn try_on(target: &Target) -> (Recognition, bool) {
         }
     };
     calls(target, &recorder, &login, &mut found).await;
-    let carrier = contract.carriers().first().copied().unwrap_or(Carrier::Header);
+    let carrier = contract.first_carrier();
     match target.upgrade(&recorder).carrier(carrier, &login.access).open().await {
         Ok(Upgraded::Switched(mut socket, _)) => {
             converse(target, &mut socket, &mut found).await;

@@ -11,7 +11,7 @@ use super::{Obstacle, login, recorder};
 use crate::model::{NotReady, Origin};
 use crate::profile::Environment;
 use crate::target::{FaultKind, Login, Recorder, Target, Upgraded, Way, health_of};
-use crate::wire::{Carrier, Endpoint, WsConfig};
+use crate::wire::{Endpoint, WsConfig};
 
 /// Skew of a clock that moves the border between a valid and an expired token noticeably, seconds.
 const NOTABLE_SKEW_S: f64 = 1.0;
@@ -296,7 +296,7 @@ async fn config(target: &Target, recorder: &Recorder, tell: &mut dyn FnMut(Step)
 
 async fn upgrade(target: &Target, recorder: &Recorder, login: &Login, tell: &mut dyn FnMut(Step)) {
     let name = "upgrade";
-    let carrier = target.contract().carriers().first().copied().unwrap_or(Carrier::Header);
+    let carrier = target.contract().first_carrier();
     let subject = target.profile().urls.websocket.path().to_owned();
     let next = "see that gateway and load balancer pass WebSocket upgrades on; `netra-check run handshake` judges them";
     match target.upgrade(recorder).carrier(carrier, &login.access).open().await {

@@ -9,6 +9,8 @@ use crate::wire::{Carrier, Contract, ErrorCode};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     Token(String),
+    /// What was given for a token.
+    Ticket(String),
     /// A carrier whose token cannot be read.
     Unreadable,
     /// Nothing, where a defect lets nobody in as a guest.
@@ -41,8 +43,24 @@ pub(super) fn find(backend: &Backend, headers: &HeaderMap, query: Option<&str>) 
         found.extend(of_subprotocols(headers, contract));
     }
     if carriers.contains(&Carrier::Query) || (policy.accept_query_token.on() && found.is_empty()) {
-        found.extend(of_query(query));
+        found.extend(of_query(query, "token").map(Found::Token));
     }
+    if carriers.contains(&Carrier::Ticket) {
+        found.extend(of_query(query, "ticket").map(Found::Ticket));
+    }
+    judged(backend, headers, found)
+}
+
+/// What a request for a ticket shows: the token in its header.
+///
+/// # Errors
+/// As those of [`find`].
+pub(super) fn for_ticket(backend: &Backend, headers: &HeaderMap) -> Result<Vec<Found>, ErrorCode> {
+    judged(backend, headers, of_headers(headers))
+}
+
+fn judged(backend: &Backend, headers: &HeaderMap, mut found: Vec<Found>) -> Result<Vec<Found>, ErrorCode> {
+    let policy = backend.site.policy().handshake;
     found.dedup();
     match found.len() {
         0 => {
@@ -65,21 +83,21 @@ pub(super) fn find(backend: &Backend, headers: &HeaderMap, query: Option<&str>) 
 
 /// A token that the request shows, good or bad; empty when it shows none.
 pub(super) fn first_token(headers: &HeaderMap, query: Option<&str>, contract: &Contract) -> String {
-    let in_query = if contract.carriers().contains(&Carrier::Query) { of_query(query) } else { Vec::new() };
+    let in_query = of_query(query, "token").filter(|_| contract.carriers().contains(&Carrier::Query)).map(Found::Token);
     of_headers(headers)
         .into_iter()
         .chain(of_subprotocols(headers, contract))
         .chain(in_query)
         .find_map(|found| match found {
             Found::Token(token) => Some(token),
-            Found::Unreadable | Found::Nobody => None,
+            Found::Ticket(_) | Found::Unreadable | Found::Nobody => None,
         })
         .unwrap_or_default()
 }
 
-fn of_query(query: Option<&str>) -> Vec<Found> {
+fn of_query<'q>(query: Option<&'q str>, parameter: &'static str) -> impl Iterator<Item = String> + use<'q> {
     let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    pairs.filter(|(name, _)| name == "token").map(|(_, token)| Found::Token(token.into_owned())).collect()
+    pairs.filter(move |(name, _)| name == parameter).map(|(_, value)| value.into_owned())
 }
 
 fn of_headers(headers: &HeaderMap) -> Vec<Found> {

@@ -15,6 +15,7 @@ use super::outbound;
 use super::runs::Run;
 use super::session::{Close, Entry, Session, Socket};
 use super::threads::Threads;
+use super::tickets::Tickets;
 use crate::reference::site::Site;
 use crate::reference::{Permitted, notes};
 use crate::wire::{Kind, Message};
@@ -58,6 +59,8 @@ pub(super) struct Hub {
     pub(super) poisoned: BTreeSet<String>,
     /// What the defects of isolation confuse.
     pub(super) mixed: Mixed,
+    /// What opens a socket in place of a token.
+    pub(super) tickets: Tickets,
     /// Places of sockets that have ended and that are not free yet: whose, and until when.
     pub(super) held: Vec<(String, Option<Instant>)>,
 }
@@ -71,6 +74,7 @@ impl Hub {
             opened: 0,
             poisoned: BTreeSet::new(),
             mixed: Mixed::default(),
+            tickets: Tickets::default(),
             held: Vec::new(),
         }
     }

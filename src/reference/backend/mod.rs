@@ -28,6 +28,7 @@ mod seeded;
 mod session;
 mod socket;
 mod threads;
+mod tickets;
 mod upgrade;
 mod watch;
 

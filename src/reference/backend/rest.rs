@@ -16,7 +16,7 @@ use super::auth_client::{Denial, Identity};
 use super::hub::To;
 use super::prompt::AGENTS;
 use super::refusal::Refusal;
-use super::{content, misthread, mixed};
+use super::{content, misthread, mixed, upgrade};
 use crate::reference::http_error::{HttpError, bearer};
 use crate::wire::{Endpoint, ErrorCode};
 
@@ -30,6 +30,7 @@ pub(super) fn router(backend: &Arc<Backend>) -> Router<Arc<Backend>> {
         .with(Endpoint::BackendHealth, health)
         .with(Endpoint::BackendReady, ready)
         .with(Endpoint::WsConfig, ws_config)
+        .with(Endpoint::WsTicket, upgrade::issue_ticket)
         .with(Endpoint::UserProfile, profile)
         .with(Endpoint::ListThreads, list_threads)
         .with(Endpoint::CreateThread, create_thread)

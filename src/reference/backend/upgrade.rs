@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper_util::rt::TokioIo;
 use ring::digest;
+use serde_json::json;
 use tokio::time::timeout;
 
 use super::auth_client::{Denial, Identity};
@@ -19,10 +20,11 @@ use super::refusal::Refusal;
 use super::requests::close_code;
 use super::session::Entry;
 use super::socket::{self, Parting, Writer};
+use super::tickets::LIFE;
 use super::{Backend, misstream, watch};
 use crate::reference::http_error::HttpError;
 use crate::reference::listen::Connection;
-use crate::wire::{ErrorCode, Kind, Message};
+use crate::wire::{Endpoint, ErrorCode, Kind, Message};
 
 /// RFC 6455, 1.3.
 const ACCEPT_SUFFIX: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -40,7 +42,10 @@ pub(super) async fn upgrade(State(backend): State<Arc<Backend>>, mut request: Re
     let origin = request.headers().get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default().to_owned());
     let admitted = match origin {
         Some(origin) if !allows_origin(&backend, &origin) => Err(ErrorCode::OriginForbidden),
-        _ => admit(&backend, request.headers(), request.uri().query()).await,
+        _ => match credentials::find(&backend, request.headers(), request.uri().query()) {
+            Ok(found) => admit(&backend, request.headers(), found).await,
+            Err(code) => Err(code),
+        },
     };
     let Some(connection) = request.extensions().get::<Connection>().cloned() else {
         return HttpError::internal("the connection cannot be upgraded").into_response();
@@ -65,6 +70,25 @@ pub(super) async fn upgrade(State(backend): State<Arc<Backend>>, mut request: Re
             switching(&backend, &key, &offered, &mut request, &connection, Ending::Refusal(code, token))
         }
         Err(code) => refused(&backend, code, &token).into_response(),
+    }
+}
+
+/// Gives a ticket for the token in the header, which is judged as one that asks for a socket.
+pub(super) async fn issue_ticket(State(backend): State<Arc<Backend>>, headers: HeaderMap) -> Response {
+    let admitted = match credentials::for_ticket(&backend, &headers) {
+        Ok(found) => admit(&backend, &headers, found).await,
+        Err(code) => Err(code),
+    };
+    match admitted {
+        Ok(identity) => {
+            let ticket = backend.hub().tickets.issue(identity);
+            let body = json!({ "ticket": ticket, "expires_in": LIFE.as_secs() });
+            backend.site.answer(Endpoint::WsTicket, StatusCode::OK, &body)
+        }
+        Err(code) => {
+            let token = credentials::first_token(&headers, None, backend.site.contract());
+            refused(&backend, code, &token).into_response()
+        }
     }
 }
 
@@ -130,15 +154,19 @@ fn allows_origin(backend: &Backend, origin: &str) -> bool {
 }
 
 /// Who asks, by the credentials of the request.
-async fn admit(backend: &Backend, headers: &HeaderMap, query: Option<&str>) -> Result<Identity, ErrorCode> {
+async fn admit(backend: &Backend, headers: &HeaderMap, found: Vec<credentials::Found>) -> Result<Identity, ErrorCode> {
     let (policy, restore) = (backend.site.policy().handshake, backend.site.policy().restore);
-    let found = credentials::find(backend, headers, query)?;
     let mut last = ErrorCode::TokenInvalid;
     for credential in found {
         let token = match credential {
             credentials::Found::Token(token) => token,
             credentials::Found::Nobody => return Ok(Identity::guest(&backend.site)),
             credentials::Found::Unreadable => continue,
+            credentials::Found::Ticket(ticket) => match backend.hub().tickets.redeem(&ticket, policy) {
+                Some(identity) => return Ok(identity),
+                None if policy.ticket_unchecked.on() => return Ok(Identity::guest(&backend.site)),
+                None => continue,
+            },
         };
         match backend.identify(&token, headers).await {
             Ok(_) if policy.reject_everything.on() => return Err(ErrorCode::TokenInvalid),

@@ -11,7 +11,7 @@ async fn run(cx: &Context) -> Judgement {
     for carrier in cx.contract().carriers() {
         let contract = cx.contract();
         let offered = match carrier {
-            Carrier::Header | Carrier::Query => None,
+            Carrier::Header | Carrier::Query | Carrier::Ticket => None,
             // That it comes back is told once, by `handshake/token-not-echoed`.
             Carrier::Subprotocol if contract.is_known_to_echo() => {
                 Some(contract.token_subprotocol(login.access.expose(), cx.profile().environment.slug()))
