@@ -90,6 +90,9 @@ impl Context {
     /// # Errors
     /// Deviates with [`Finding::Accepted`], [`Finding::WrongCode`] or as [`Self::success`].
     pub fn invalid(&self, verdict: &Response, codes: &[ErrorCode]) -> Result<(), Stop> {
+        if let Some(status) = self.contract().invalid_token() {
+            return self.http_refused(verdict, &[status], codes);
+        }
         self.success(Endpoint::Validate, verdict)?;
         let body = verdict.logical_body(self.contract(), Endpoint::Validate).unwrap_or_default();
         let is_valid = body.get("valid").and_then(|valid| valid.as_bool()).unwrap_or_default();

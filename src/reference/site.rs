@@ -7,7 +7,7 @@ use super::clock::Clock;
 use super::dialect::Dialect;
 use super::id::Ids;
 use super::{Conduct, Facts, Permitted, Policy, ServeError, notes};
-use crate::wire::Contract;
+use crate::wire::{Contract, Endpoint};
 
 /// What every service of one reference shares; handed around as `Arc<Site>`.
 pub(super) struct Site {
@@ -51,6 +51,11 @@ impl Site {
     /// What is spoken on the wire.
     pub(super) fn contract(&self) -> &Contract {
         &self.conduct.contract
+    }
+
+    /// Whether a caller whose credential is not good is answered 200, as the contract has it.
+    pub(super) fn says_200(&self, endpoint: Endpoint) -> bool {
+        self.contract().unauthorized(endpoint) == 200
     }
 
     /// What is done wrong or otherwise.

@@ -163,10 +163,11 @@ impl Target {
         let claims = json!({
             "sub": sub, "sid": family, "jti": self.unique("token"), "iat": now as i64,
             "exp": (now + MINTED_LIFE_S) as i64, "iss": rules.issuer, "aud": rules.audience,
-            "token_type": "access", "email": email, "permissions": ["read", "write"], "env": environment,
+            "email": email, "permissions": ["read", "write"], "env": environment,
         });
         let mut claims = claims.as_object().cloned().unwrap_or_default();
         claims.retain(|claim, _| !rules.absent.contains(claim));
+        claims.extend(rules.type_claims.iter().map(|claim| (claim.clone(), "access".into())));
         let access = self.workshop().mint(claims)?;
         self.login_of(access, None, Some(email.to_owned()), Some(sub.to_owned()), None)
     }

@@ -169,6 +169,16 @@ impl Contract {
         self.file.missing_credential.unwrap_or(401)
     }
 
+    /// The status with which `/auth/validate` tells that a token is not valid; `None` where a body of success tells it.
+    pub fn invalid_token(&self) -> Option<u16> {
+        self.file.http.get(Endpoint::Validate.slug())?.invalid_token
+    }
+
+    /// The status of a call to a caller whose credential is not good.
+    pub fn unauthorized(&self, endpoint: Endpoint) -> u16 {
+        self.file.http.get(endpoint.slug()).and_then(|spec| spec.unauthorized).unwrap_or(401)
+    }
+
     /// A value of `/ws/config` that the contract has from its own text alone.
     pub fn untold(&self, value: &str) -> Option<f64> {
         self.file.ws_config.get(value).filter(|rule| rule.untold).map(|rule| rule.default)

@@ -48,11 +48,18 @@ pub struct TokenRules {
     pub audience: String,
     /// `aud` of service tokens.
     pub service_audience: String,
+    /// Claims that hold what a token is for, all of them the same.
+    #[serde(default = "type_claims")]
+    pub type_claims: Vec<String>,
     /// Most leeway past `exp`, seconds.
     pub max_leeway_s: f64,
     /// Claims of netra-v1 that tokens do not bear: of `aud`, `jti`, `sid`.
     #[serde(default)]
     pub absent: BTreeSet<String>,
+}
+
+fn type_claims() -> Vec<String> {
+    vec!["token_type".into()]
 }
 
 /// How the subprotocol carrier is written.

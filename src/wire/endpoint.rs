@@ -100,4 +100,10 @@ pub(super) struct EndpointSpec {
     /// Shape of the body of success.
     #[serde(default)]
     pub(super) response: Option<String>,
+    /// `validate`: the status that tells that a token is not valid, where no body of success tells it.
+    #[serde(default)]
+    pub(super) invalid_token: Option<u16>,
+    /// `validate` and `logout`: the status to a caller whose credential is not good, where it is not 401.
+    #[serde(default)]
+    pub(super) unauthorized: Option<u16>,
 }

@@ -29,6 +29,9 @@ struct Golden {
     client: Vec<Read>,
     /// A conversation with the reference, word for word.
     conversation: Vec<Turn>,
+    /// Calls over HTTP and what the reference answers to them, one after the other.
+    #[serde(default)]
+    calls: Vec<Call>,
 }
 
 /// A text of the wire and what it says.
@@ -51,6 +54,17 @@ impl Read {
             sequence: self.sequence,
         }
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Call {
+    /// Service, method and path, and perhaps whose credential goes with it: `auth POST /auth/logout user`.
+    call: String,
+    #[serde(default)]
+    body: Value,
+    status: u16,
+    answer: Value,
 }
 
 /// What the client says, and everything that the reference sends until the next turn.
@@ -97,6 +111,43 @@ fn the_reference_sends_what_was_written_by_hand() {
         let local = Local::start(conduct, &[]).unwrap();
         tokio::runtime::Runtime::new().unwrap().block_on(converse(name, &local));
         local.stop();
+    }
+}
+
+#[test]
+fn the_reference_answers_calls_as_they_were_written_by_hand() {
+    for name in Contract::builtin_names().filter(|name| *name != "netra-v1") {
+        let local = Local::start(Conduct::new(1, super::contract(name), Policy::default()), &[]).unwrap();
+        tokio::runtime::Runtime::new().unwrap().block_on(call(name, &local));
+        local.stop();
+    }
+}
+
+async fn call(name: &str, local: &Local) {
+    let profile = local.profile().unwrap();
+    let token = login(&profile, super::contract(name).endpoint(Endpoint::E2eLogin).is_some(), "access_token").await;
+    let (user, service) = (&profile.credentials.users[0], profile.service.as_ref().unwrap());
+    let known = [("$token", token.as_str()), ("$email", &user.email), ("$password", user.password.expose())];
+    let mut names: BTreeMap<_, _> = known.map(|(name, text)| (name.to_owned(), Value::from(text))).into();
+    let calls = golden(name).calls;
+    assert!(!calls.is_empty(), "{name}");
+    for Call { call, body, status, answer } in calls {
+        let path =
+            names.iter().fold(call.clone(), |call, (name, text)| call.replace(name, text.as_str().unwrap_or(name)));
+        let words: Vec<&str> = path.split(' ').collect();
+        let [origin, method, path, ref who @ ..] = *words.as_slice() else { panic!("{call}") };
+        let headers = match who {
+            [] => String::new(),
+            ["user"] => format!("Authorization: Bearer {token}\r\n"),
+            ["service"] => format!("X-Service-ID: {}\r\nX-Service-Secret: {}\r\n", service.id, service.secret.expose()),
+            other => panic!("{other:?}"),
+        };
+        let url = if origin == "auth" { &profile.urls.auth } else { &profile.urls.backend };
+        let (seen_status, seen) = ask(url, method, path, &headers, &filled(&body, &names)).await;
+        assert_eq!(seen_status, status, "{name}, {call}: {seen}");
+        if let Err(what) = fits(&answer, &seen, &mut names) {
+            panic!("{name}, {call}: {what}\nexpected {answer}\nseen     {seen}");
+        }
     }
 }
 
@@ -148,11 +199,17 @@ async fn login(profile: &netra_check::profile::Profile, for_tests: bool, member:
         let password = user.password.expose();
         ("/auth/login", json!({"email": user.email, "password": password, "provider": "local"}))
     };
-    let body = body.to_string();
+    let key = profile.credentials.bypass_key.as_ref().unwrap().expose();
+    let (_, body) = ask(url, "POST", path, &format!("X-E2E-Bypass-Key: {key}\r\n"), &body).await;
+    body[member].as_str().unwrap_or_else(|| panic!("no `{member}`: {body}")).to_owned()
+}
+
+/// One call in plain HTTP; its status, and its body where it is JSON.
+async fn ask(url: &url::Url, method: &str, path: &str, headers: &str, body: &Value) -> (u16, Value) {
+    let body = if body.is_null() { String::new() } else { body.to_string() };
     let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: auth\r\nConnection: close\r\nContent-Type: application/json\r\n\
-         X-E2E-Bypass-Key: {}\r\nContent-Length: {}\r\n\r\n{body}",
-        profile.credentials.bypass_key.as_ref().unwrap().expose(),
+        "{method} {path} HTTP/1.1\r\nHost: golden\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         {headers}Content-Length: {}\r\n\r\n{body}",
         body.len()
     );
     let address = (url.host_str().unwrap(), url.port().unwrap());
@@ -160,9 +217,9 @@ async fn login(profile: &netra_check::profile::Profile, for_tests: bool, member:
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
-    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-    let body: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"));
-    body[member].as_str().unwrap_or_else(|| panic!("no `{member}`: {body}")).to_owned()
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    (status.unwrap_or_else(|| panic!("{answer}")), serde_json::from_str(body).unwrap_or_default())
 }
 
 /// `$name` stands for a string that is the same everywhere, `<…>` for any value of a form; all else

@@ -63,23 +63,32 @@ pub(super) async fn refresh(State(auth): State<Arc<Auth>>, body: Bytes) -> Resul
 
 /// POST `/auth/logout`.
 pub(super) async fn logout(State(auth): State<Arc<Auth>>, headers: HeaderMap) -> Result<Response, HttpError> {
-    let token = bearer(&headers)?;
-    match auth.judge(token, TokenType::Access).await {
-        Ok((claims, _)) => {
-            if let Some(sid) = claims.sid {
-                auth.families().end(&sid, claims.jti.as_deref(), auth.logout_ends());
-            }
+    match auth.log_out(&headers).await {
+        Err(refusal) if refusal.status != StatusCode::UNAUTHORIZED || !auth.site.says_200(Endpoint::Logout) => {
+            Err(refusal)
         }
-        Err(Refusal::Revoked) if auth.site.permitted().second_logout_200.on() => {}
-        Err(Refusal::Revoked) if auth.site.policy().families.second_logout_500.on() => {
-            return Err(HttpError::internal("there is no such session"));
-        }
-        Err(refusal) => return Err(refused(refusal)),
+        _ => Ok(auth.site.answer(Endpoint::Logout, StatusCode::OK, &json!({"success": true}))),
     }
-    Ok(auth.site.answer(Endpoint::Logout, StatusCode::OK, &json!({"success": true})))
 }
 
 impl Auth {
+    async fn log_out(&self, headers: &HeaderMap) -> Result<(), HttpError> {
+        let token = bearer(headers)?;
+        match self.judge(token, TokenType::Access).await {
+            Ok((claims, _)) => {
+                if let Some(sid) = claims.sid {
+                    self.families().end(&sid, claims.jti.as_deref(), self.logout_ends());
+                }
+                Ok(())
+            }
+            Err(Refusal::Revoked) if self.site.permitted().second_logout_200.on() => Ok(()),
+            Err(Refusal::Revoked) if self.site.policy().families.second_logout_500.on() => {
+                Err(HttpError::internal("there is no such session"))
+            }
+            Err(refusal) => Err(refused(refusal)),
+        }
+    }
+
     fn rotation(&self) -> Rotation {
         let policy = self.site.policy().families;
         let replay_ends = if policy.replay_keeps_family.on() {
@@ -148,7 +157,13 @@ pub(super) async fn validate(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, HttpError> {
-    auth.admit_service(&headers)?;
+    let invalid = |code: ErrorCode| json!({"valid": false, "error_code": code.as_str()});
+    match auth.admit_service(&headers) {
+        Err(_) if auth.site.says_200(Endpoint::Validate) => {
+            return Ok(auth.site.answer(Endpoint::Validate, StatusCode::OK, &invalid(ErrorCode::TokenInvalid)));
+        }
+        admitted => admitted?,
+    }
     let body = auth.site.object(Endpoint::Validate, &body)?;
     let expected = match body.get("token_type") {
         None | Some(Value::Null) => TokenType::Access,
@@ -166,7 +181,8 @@ pub(super) async fn validate(
             "session_id": claims.sid.unwrap_or_default(),
         }),
         Err(Refusal::Crash) => return Err(refused(Refusal::Crash)),
-        Err(refusal) => json!({"valid": false, "error_code": refusal.code().as_str()}),
+        Err(refusal) if auth.site.contract().invalid_token().is_some() => return Err(refused(refusal)),
+        Err(refusal) => invalid(refusal.code()),
     };
     Ok(auth.site.answer(Endpoint::Validate, StatusCode::OK, &answer))
 }

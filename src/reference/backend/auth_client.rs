@@ -162,10 +162,15 @@ async fn ask(site: Arc<Site>, url: Url, token: Arc<str>) -> Result<Identity, Den
         answer => answer,
     };
     let answer = answer.map_err(|_| Denial::Unavailable)?;
-    if !answer.status().is_success() {
+    let status = answer.status();
+    let says_no = site.contract().invalid_token() == Some(status.as_u16());
+    if !status.is_success() && !says_no {
         return Err(Denial::Unavailable);
     }
     let body: Value = answer.json().await.map_err(|_| Denial::Unavailable)?;
+    if says_no {
+        return Err(Denial::Refused(site.contract().http_error_code(&body).unwrap_or(ErrorCode::TokenInvalid)));
+    }
     let body = site.contract().read_body(Endpoint::Validate, &body);
     if body["valid"] != Value::Bool(true) {
         return Err(Denial::Refused(body["error_code"].as_str().map_or(ErrorCode::TokenInvalid, ErrorCode::from)));

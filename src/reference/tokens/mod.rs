@@ -131,9 +131,12 @@ impl Tokens {
         let mut header = json!({"alg": self.keyring.algorithm.name(), "typ": "JWT", "kid": self.keyring.kid});
         let mut body = json!({
             "sub": claims.sub, "sid": claims.sid, "iat": claims.iat, "exp": claims.exp, "jti": claims.jti,
-            "iss": self.rules.issuer, "aud": audience, "token_type": claims.token_type.slug(),
-            "email": claims.email, "permissions": claims.permissions, "env": self.env,
+            "iss": self.rules.issuer, "aud": audience, "email": claims.email, "permissions": claims.permissions, "env": self.env,
         });
+        if let Value::Object(members) = &mut body {
+            let types = self.rules.type_claims.iter();
+            members.extend(types.map(|claim| (claim.clone(), claims.token_type.slug().into())));
+        }
         for part in [&mut header, &mut body] {
             let Value::Object(members) = part else { continue };
             members.retain(|name, member| !member.is_null() && !self.rules.absent.contains(name));

@@ -1,5 +1,6 @@
 //! The sequence of steps by which a token is judged. Each `tokens` switch switches one step off.
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 
 use base64::Engine as _;
@@ -96,10 +97,11 @@ impl Tokens {
 
     fn check_claims(&self, claims: &Object, expected: TokenType) -> Result<Claims, Refusal> {
         let policy = &self.policy;
-        let token_type = match text(claims, "token_type") {
-            Some("access") => TokenType::Access,
-            Some("refresh") => TokenType::Refresh,
-            Some("service") => TokenType::Service,
+        let told = self.rules.type_claims.iter().map(|claim| text(claims, claim)).collect::<BTreeSet<_>>();
+        let token_type = match Vec::from_iter(told).as_slice() {
+            [Some("access")] => TokenType::Access,
+            [Some("refresh")] => TokenType::Refresh,
+            [Some("service")] => TokenType::Service,
             _ => return Err(Refusal::Invalid),
         };
         let passes_as_access = match token_type {

@@ -2,7 +2,7 @@ use serde_json::json;
 
 use crate::check;
 use crate::check::{Check, Context};
-use crate::model::{Judgement, Need, NotVerified, Stop};
+use crate::model::{Finding, Judgement, Need, NotVerified, Stop};
 use crate::target::{Call, Response};
 use crate::wire::Endpoint;
 
@@ -31,7 +31,7 @@ async fn run(cx: &Context) -> Judgement {
         ("a user's token as Bearer", validate().bearer(&login.access)),
     ] {
         cx.step(format!("`{}` with {step}", Endpoint::Validate.slug()));
-        cx.status(&call.send().await?, &[401])?;
+        refused(cx, &call.send().await?)?;
     }
     control(cx, right(), validate().bearer(&token)).await?;
     cx.conforms()
@@ -40,6 +40,20 @@ async fn run(cx: &Context) -> Judgement {
 async fn issued(cx: &Context, id: &str, secret: &str) -> Result<Response, Stop> {
     let body = json!({"service_id": id, "service_secret": secret});
     Ok(cx.call(Endpoint::ServiceToken).json(&body).send().await?)
+}
+
+/// Whoever is no service learns nothing about a token, in contracts that say so with success, too.
+fn refused(cx: &Context, answer: &Response) -> Result<(), Stop> {
+    cx.status(answer, &[cx.contract().unauthorized(Endpoint::Validate)])?;
+    let body = answer.logical_body(cx.contract(), Endpoint::Validate).unwrap_or_default();
+    let valid = &body["valid"];
+    cx.holds(
+        *valid != true,
+        Finding::Accepted,
+        "no word that it is valid".to_owned(),
+        || "valid: true".to_owned(),
+        || answer.evidence(),
+    )
 }
 
 /// Both ways by which a service is known are open.
