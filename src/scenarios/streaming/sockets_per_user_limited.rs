@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 
 use crate::check;
 use crate::check::{Admission, Check, Context, Session};
-use crate::model::{Effect, Finding, Group, Judgement, Need, Stop};
+use crate::model::{Effect, Finding, Group, Judgement, Need, NotVerified, Stop};
 use crate::target::Login;
 use crate::wire::ErrorCode;
 
@@ -52,12 +52,17 @@ async fn run(cx: &Context) -> Judgement {
     cx.conforms()
 }
 
-/// A socket that must be let in within `within`.
+/// A socket that must be let in within `within`; a refusal that may be for another cause is waited for as long.
 async fn enter(cx: &Context, login: &Login, within: Duration) -> Result<Session, Stop> {
     let began = Instant::now();
     loop {
         match cx.try_upgrade(cx.upgrade_with(&login.access)).await? {
             Admission::Refused(refusal) if cx.may_be_for(&refusal, &[ErrorCode::TooManyConnections]) => {
+                // So long that a check of this length cannot tell: a longer one can.
+                let limit = cx.profile().limits.check;
+                if began.elapsed() > limit / 2 && within > limit / 2 {
+                    return Err(NotVerified::TooLong { needs: within * 2, limit }.into());
+                }
                 if began.elapsed() > within {
                     cx.punctual(began, within)?;
                     let expected = format!("let in within {} s", within.as_secs_f64());
