@@ -106,6 +106,19 @@ fn a_contract_that_extends_another_says_what_it_does_not_promise() {
     assert!(err.contains("extends: \"netra-v9\" is no built-in contract: these are netra-v1,"), "{err}");
 }
 
+/// What the README shows as a contract of one's own is one.
+#[test]
+fn the_contract_of_the_readme_is_valid() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let (_, shown) = readme.split_once("```yaml\ncontract: ours\n").unwrap();
+    let (shown, _) = shown.split_once("```").unwrap();
+    let mut file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
+    std::io::Write::write_all(&mut file, format!("contract: ours\n{shown}").as_bytes()).unwrap();
+    let (code, out, err) = output(netra_check().args(["contract", "validate"]).arg(file.path()));
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("carriers   ticket"), "{out}");
+}
+
 /// What editors check a file with finds the built-in ones good, and says so of one that extends another.
 #[test]
 fn the_schema_of_contracts_fits_those_that_are_built_in() {
