@@ -27,7 +27,10 @@ fn lines(of: &Value, key: &str) -> String {
 
 /// What a machine may lack: such a check is proved where `.ci/run` provides it.
 fn may_be_missing(reason: &str) -> bool {
-    std::env::var_os("NETRA_CHECK_POSTGRES").is_none() && (reason.contains("PostgreSQL") || reason.contains("`db`"))
+    let lacks = |variable: &str, words: [&str; 2]| {
+        std::env::var_os(variable).is_none() && words.iter().any(|word| reason.contains(word))
+    };
+    lacks("NETRA_CHECK_POSTGRES", ["PostgreSQL", "`db`"]) || lacks("NETRA_CHECK_BROWSER", ["a browser", "`browser`"])
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! declared, and the verifiers in whose words every failure is told.
 
 mod admission;
+mod browse;
 mod context;
 mod declaration;
 mod expiry;
@@ -20,6 +21,7 @@ mod window;
 pub mod work;
 
 pub use admission::{Admission, Refusal, RefusalForm, Session};
+pub use browse::Opened;
 pub use context::Context;
 pub use declaration::{Body, Check, Declared, Run, RunWide, Traffic, Waits};
 pub use expiry::in_time;

@@ -47,8 +47,14 @@ pub(super) struct Baseline {
 }
 
 /// Settings that have a stage of their own; the sources and the separate processes are on each.
-const SETTINGS: [Option<Setting>; 5] =
-    [None, Some(Setting::Rs256), Some(Setting::Tls), Some(Setting::PostgreSql), Some(Setting::Tickets)];
+const SETTINGS: [Option<Setting>; 6] = [
+    None,
+    Some(Setting::Rs256),
+    Some(Setting::Tls),
+    Some(Setting::PostgreSql),
+    Some(Setting::Tickets),
+    Some(Setting::Browser),
+];
 
 impl Clean {
     /// Runs the checks under every setting that one of them cannot do without; all of them under

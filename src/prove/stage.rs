@@ -65,6 +65,22 @@ pub enum StageError {
 /// The variable that names a PostgreSQL server.
 const POSTGRES: &str = "NETRA_CHECK_POSTGRES";
 
+/// The variable that names a browser: program and arguments.
+const BROWSER: &str = "NETRA_CHECK_BROWSER";
+
+/// The command of a browser, where the machine has one.
+fn browser() -> Result<Vec<String>, StageError> {
+    let command = std::env::var(BROWSER).unwrap_or_default();
+    let words: Vec<_> = command.split_whitespace().map(str::to_owned).collect();
+    match words.is_empty() {
+        true => Err(StageError::Lacks {
+            what: "a browser",
+            remedy: "set NETRA_CHECK_BROWSER to its command, for example `chromium --no-sandbox`",
+        }),
+        false => Ok(words),
+    }
+}
+
 /// Databases of this policy, where the machine has a server for them.
 fn databases(policy: &Policy) -> Result<Databases, StageError> {
     let Ok(superuser) = std::env::var(POSTGRES) else {
@@ -144,11 +160,18 @@ impl Stage {
             Some(Setting::PostgreSql) => Some(databases(&conduct.policy)?),
             _ => None,
         };
+        let browser = match staging.setting {
+            Some(Setting::Browser) => Some(browser()?),
+            _ => None,
+        };
         let local = if tls { Local::start_over_tls(conduct, &switches)? } else { Local::start(conduct, &switches)? };
         let mut overrides = local.overrides();
         if staging.setting == Some(Setting::Production) {
             // Test logins are closed there, and effects must be allowed by name.
             overrides = overrides.set("credentials.method", "password").set("allow", vec!["read"]);
+        }
+        if let Some(browser) = browser {
+            overrides = overrides.set("browser.command", browser);
         }
         if let Some(databases) = &databases {
             overrides = overrides

@@ -48,6 +48,8 @@ async fn script(State(site): State<Arc<Site>>) -> Response {
         .map(|(layer, kinds)| ((*layer).to_owned(), kinds.iter().map(|kind| contract.wire_type(kind)).collect()))
         .collect::<serde_json::Map<String, Value>>()
         .into();
+    let drops = site.policy().http.frontend_drops_event.on();
+    let hidden = drops.then(|| contract.wire_type(&Kind::ToolCompleted));
     let path = |endpoint| contract.endpoint(endpoint).map(|(_, path)| path);
     let (token_prefix, token_raw) = contract.token_form("test");
     let known = json!({
@@ -56,6 +58,8 @@ async fn script(State(site): State<Arc<Site>>) -> Response {
         "subprotocol": contract.auth_subprotocol(),
         "token_prefix": token_prefix,
         "token_raw": token_raw,
+        "hidden": hidden,
+        "keeps_old_token": site.policy().http.frontend_keeps_old_token.on(),
         "ask": contract.write(&Message::new(Kind::UserMessage), None),
         "paths": {"config": path(Endpoint::FrontendConfig), "refresh": path(Endpoint::Refresh)},
     });

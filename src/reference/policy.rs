@@ -359,6 +359,8 @@ policy! {
     }
     /// How the services answer HTTP.
     http: HttpPolicy {
+        frontend_drops_event = "frontend-drops-event" needs Browser: "Its page receives tool_completed and does not show it.",
+        frontend_keeps_old_token = "frontend-keeps-old-token" needs Browser: "Its page reconnects with the token that has expired.",
         frontend_ignores_event = "frontend-ignores-event": "The frontend's script does not handle service_recovered.",
         cors_mirrors_origin = "cors-mirrors-origin": "Sends back any Origin as allowed.",
         cors_star_with_credentials = "cors-star-with-credentials": "Allows every origin, with credentials.",

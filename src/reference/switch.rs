@@ -35,6 +35,8 @@ pub enum Setting {
     Source,
     /// Two PostgreSQL databases.
     PostgreSql,
+    /// A browser.
+    Browser,
     /// A contract in which a ticket opens a socket.
     Tickets,
     /// The conduct of production: logins for tests are closed.

@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::redact::Redactor;
@@ -48,7 +49,7 @@ pub async fn free_port() -> io::Result<u16> {
 pub struct Launched {
     child: Child,
     group: Option<Pid>,
-    output: Arc<Mutex<VecDeque<u8>>>,
+    output: Arc<Output>,
     redactor: Arc<Redactor>,
     // Ends the readers with their owner.
     _readers: JoinSet<()>,
@@ -77,7 +78,7 @@ impl Launched {
             .spawn()
             .map_err(fault)?;
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        let output = Arc::default();
+        let output = Arc::<Output>::default();
         let mut readers = JoinSet::new();
         if let Some(stdout) = child.stdout.take() {
             readers.spawn(keep(stdout, Arc::clone(&output)));
@@ -94,6 +95,23 @@ impl Launched {
         self.child.try_wait().ok().flatten()
     }
 
+    /// What `find` finds in its output, as soon as it is there; `None` when it is not within that time, or it has ended.
+    pub async fn says<T>(&mut self, within: Duration, find: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let found = async {
+            loop {
+                let more = self.output.more.notified();
+                if let Some(found) = find(&self.output.text()) {
+                    return Some(found);
+                }
+                tokio::select! {
+                    () = more => {}
+                    _ = self.child.wait() => return find(&self.output.text()),
+                }
+            }
+        };
+        tokio::time::timeout(within, found).await.ok()?
+    }
+
     /// Asks it to end (SIGTERM), and waits; `None` when it has not within that time.
     pub async fn terminate(&mut self, within: Duration) -> Option<ExitStatus> {
         self.signal(Signal::TERM);
@@ -102,9 +120,8 @@ impl Launched {
 
     /// The latest lines that it wrote, redacted.
     pub fn evidence(&self) -> Evidence {
-        let octets: Vec<u8> = self.output.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
-        let mut text = String::from_utf8_lossy(&octets).into_owned();
-        if octets.len() == KEPT {
+        let mut text = self.output.text();
+        if text.len() >= KEPT {
             // Half a line may hold half a secret.
             text = text.split_once('\n').map(|(_, whole)| whole.to_owned()).unwrap_or_default();
         }
@@ -127,13 +144,34 @@ impl Drop for Launched {
     }
 }
 
-async fn keep(mut stream: impl AsyncRead + Unpin, output: Arc<Mutex<VecDeque<u8>>>) {
+/// What a service wrote last.
+#[derive(Default)]
+struct Output {
+    octets: Mutex<VecDeque<u8>>,
+    /// There is more of it.
+    more: Notify,
+}
+
+impl Output {
+    fn add(&self, octets: &[u8]) {
+        let mut kept = self.octets.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.extend(octets);
+        let over = kept.len().saturating_sub(KEPT);
+        kept.drain(..over);
+        drop(kept);
+        self.more.notify_one();
+    }
+
+    fn text(&self) -> String {
+        let octets: Vec<u8> = self.octets.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
+        String::from_utf8_lossy(&octets).into_owned()
+    }
+}
+
+async fn keep(mut stream: impl AsyncRead + Unpin, output: Arc<Output>) {
     let mut chunk = [0; 4096];
     while let Ok(read @ 1..) = stream.read(&mut chunk).await {
-        let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
-        output.extend(&chunk[..read]);
-        let over = output.len().saturating_sub(KEPT);
-        output.drain(..over);
+        output.add(&chunk[..read]);
     }
 }
 
@@ -162,9 +200,7 @@ mod tests {
     #[tokio::test]
     async fn a_service_ends_when_it_is_asked_to() {
         let mut launched = shell("trap 'exit 3' TERM; echo ready; while :; do sleep 0.01; done", &Arc::default());
-        while launched.evidence().facts.is_empty() {
-            tokio::task::yield_now().await;
-        }
+        assert_eq!(launched.says(SOON, |text| text.contains("ready").then_some(())).await, Some(()));
         assert_eq!(launched.ended(), None);
         assert_eq!(launched.terminate(SOON).await.and_then(|status| status.code()), Some(3));
     }
@@ -179,6 +215,12 @@ mod tests {
         let mut readers = std::mem::take(&mut launched._readers);
         drop(launched);
         tokio::time::timeout(SOON, async { while readers.join_next().await.is_some() {} }).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_it_never_says_is_not_waited_for_beyond_its_end() {
+        let mut launched = shell("echo something else", &Arc::default());
+        assert_eq!(launched.says(SOON, |text| text.contains("ready").then_some(())).await, None);
     }
 
     #[tokio::test]

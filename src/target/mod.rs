@@ -2,6 +2,7 @@
 //! transcript of it all. Nothing here judges; what did not come about is a [`Fault`].
 
 mod assemble;
+mod browser;
 mod canary;
 mod client;
 mod connect;
@@ -55,6 +56,7 @@ use tokio::sync::OnceCell;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+pub use browser::{Browser, Seen};
 pub use canary::{Canaries, Canary};
 pub use connect::SetupError;
 #[cfg(feature = "database")]

@@ -97,6 +97,11 @@ impl Contract {
         self.token_forms.iter().any(|form| subprotocol.starts_with(form.head()))
     }
 
+    /// JSON pointers at which a message may tell its type, in the order in which they are tried.
+    pub fn type_places(&self) -> impl Iterator<Item = &str> {
+        self.file.envelope.r#type.all().iter().map(String::as_str)
+    }
+
     /// Whether a welcome is the first frame of a socket that was let in.
     pub fn has_welcome(&self) -> bool {
         self.declares_kind(&Kind::ConnectionEstablished)

@@ -47,12 +47,13 @@ async function connect() {
   socket.onmessage = ({ data }) => {
     const message = JSON.parse(data);
     if (payloadOf(message).error_code === "TOKEN_EXPIRED") expired = true;
-    if (handled.has(typeOf(message))) show(message);
+    if (handled.has(typeOf(message)) && typeOf(message) !== CONTRACT.hidden) show(message);
   };
   socket.onclose = async ({ code }) => {
     state.textContent = `closed (${code})`;
     // A refusal before 101 shows as 1006 without a reason, so a token that no longer serves is tried once, too.
-    if ((expired || code === 1006) && (await refresh(urls))) connect();
+    if (CONTRACT.keeps_old_token) setTimeout(connect, 1000);
+    else if ((expired || code === 1006) && (await refresh(urls))) connect();
   };
 }
 

@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
-use super::flows::{prompt, thread, until_end, window};
+use super::flows::{prompt, provoke, thread};
 use crate::check;
-use crate::check::{Check, Context, PLAIN_PROMPT, Session};
+use crate::check::{Check, Context, Session};
 use crate::model::{Effect, Evidence, Finding, Group, Judgement, Need, Stop, Trigger};
 use crate::profile::TriggerSpec;
 use crate::target::Login;
@@ -35,7 +35,7 @@ async fn run(cx: &Context) -> Judgement {
     let thread = thread(cx, &mut session.socket).await?;
     requests(cx, &mut session, &thread, &login).await?;
     for trigger in [None, Some(Trigger::ToolUse), Some(Trigger::AgentFailure), Some(Trigger::Degradation)] {
-        provoke(cx, &mut session, &thread, trigger).await?;
+        provoke(cx, &mut session.socket, &thread, trigger).await?;
     }
     stopped(cx, &mut session, &thread).await?;
 
@@ -89,21 +89,6 @@ async fn requests(cx: &Context, session: &mut Session, thread: &str, login: &Log
         cx.answer(&mut session.socket, request).await?;
     }
     Ok(())
-}
-
-/// A run that the trigger asks for, to its end; a plain one between failures.
-async fn provoke(cx: &Context, session: &mut Session, thread: &str, trigger: Option<Trigger>) -> Result<(), Stop> {
-    let message = match trigger.map(|trigger| (trigger, cx.profile().triggers.get(&trigger))) {
-        None => prompt(PLAIN_PROMPT, thread),
-        Some((_, Some(TriggerSpec::Prompt { content, .. }))) => prompt(content, thread),
-        Some(_) => return Ok(()),
-    };
-    cx.step(trigger.map_or_else(|| "a plain run".to_owned(), |trigger| format!("the trigger {}", trigger.slug())));
-    let started = cx.ask(&mut session.socket, message).await?;
-    let run = started.run_id().unwrap_or_default().to_owned();
-    until_end(&mut session.socket, &run, window(cx)).await;
-    // What follows a run's end, as the news that a service has recovered, comes before this answer.
-    cx.alive(&mut session.socket).await
 }
 
 async fn stopped(cx: &Context, session: &mut Session, thread: &str) -> Result<(), Stop> {

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use crate::check::{Context, Flow, PLAIN_PROMPT, Scene, ends_run};
 use crate::model::{Effect, Need, Stop, Trigger};
+use crate::profile::TriggerSpec;
 use crate::target::{Login, Next, Socket};
 use crate::wire::{Endpoint, Kind, Message};
 
@@ -87,6 +88,30 @@ pub(super) async fn whole_run(
     let run = started.run_id().unwrap_or_default().to_owned();
     let ended = until_end(socket, &run, window(cx)).await;
     Ok((run, ended))
+}
+
+/// A run that the trigger asks for, to its end, or a plain one; its id, and none where the profile lacks the trigger.
+///
+/// # Errors
+/// As [`Context::ask`].
+pub(super) async fn provoke(
+    cx: &Context,
+    socket: &mut Socket,
+    thread: &str,
+    trigger: Option<Trigger>,
+) -> Result<Option<String>, Stop> {
+    let message = match trigger.map(|trigger| (trigger, cx.profile().triggers.get(&trigger))) {
+        None => prompt(PLAIN_PROMPT, thread),
+        Some((_, Some(TriggerSpec::Prompt { content, .. }))) => prompt(content, thread),
+        Some(_) => return Ok(None),
+    };
+    cx.step(trigger.map_or_else(|| "a plain run".to_owned(), |trigger| format!("the trigger {}", trigger.slug())));
+    let started = cx.ask(socket, message).await?;
+    let run = started.run_id().unwrap_or_default().to_owned();
+    until_end(socket, &run, window(cx)).await;
+    // What follows a run's end, as the news that a service has recovered, comes before this answer.
+    cx.alive(socket).await?;
+    Ok(Some(run))
 }
 
 /// A run that is stopped as soon as it has begun: its end is soon there, and comes after everything

@@ -26,4 +26,5 @@ checks! {
     every_event_type_seen,
     steady_under_jitter,
     frontend_names_every_event,
+    frontend_renders_every_event,
 }

@@ -24,4 +24,5 @@ checks! {
     duplicate_send_processed_once,
     run_survives_disconnect,
     reconnect_is_quick,
+    frontend_reconnects_with_fresh_token,
 }
