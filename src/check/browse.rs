@@ -70,17 +70,23 @@ impl Context {
         Ok(None)
     }
 
-    /// The frontend's page, logged in as `login`, and its first WebSocket, let in.
+    /// The frontend's page, logged in as `login`, and its first WebSocket, let in. `control` is handed to the page between
+    /// the messages that come.
     ///
     /// # Errors
     /// Not verified without a frontend; deviates with [`Finding::NoAnswer`] when the page opens no WebSocket, or is not let
     /// in; inconclusive when it cannot be loaded.
-    pub async fn connected_page(&self, browser: &mut Browser, login: &Login) -> Result<Opened, Stop> {
+    pub async fn connected_page(
+        &self,
+        browser: &mut Browser,
+        login: &Login,
+        control: Option<&str>,
+    ) -> Result<Opened, Stop> {
         self.declared(Need::Frontend);
         self.step("the page connects");
         let lacks = || NotVerified::Lacks(Need::Frontend);
         let frontend = self.profile().urls.of(Origin::Frontend).ok_or_else(lacks)?;
-        browser.open(frontend, login, self.contract().type_places()).await?;
+        browser.open(frontend, login, self.contract().type_places(), control).await?;
         let deadline = Instant::now() + OPENED;
         let Some(opened) = self.opened(browser, deadline).await? else {
             return Err(self.not_connected("no WebSocket in the page's own scripts", browser.evidence()));

@@ -24,7 +24,7 @@ async fn expires(cx: &Context) -> Judgement {
     let mut browser = cx.browser().await?;
     let login = cx.short_login(cx.waits().short_token() + LOADED).await?;
     cx.refresh_token(&login)?;
-    let first = cx.connected_page(&mut browser, &login).await?;
+    let first = cx.connected_page(&mut browser, &login, None).await?;
     cx.still_before(&login.access).await?;
 
     cx.step("the socket is cut when the token has expired");

@@ -54,6 +54,8 @@ const ANSWERED: Duration = Duration::from_secs(10);
 const QUIET: Duration = Duration::from_millis(60);
 /// So many of each type are waited for: a run may have hundreds of deltas.
 const WATCHED: u32 = 3;
+/// The first message and then each so many of those that are waited for is followed by the control.
+const EVERY: u32 = 6;
 /// A page that shows a message has begun to within this time.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -176,18 +178,25 @@ impl Browser {
     }
 
     /// Opens a page with `login` in its storage (contract, section 4); `types` are the JSON pointers at which a message
-    /// tells its type.
+    /// tells its type. `control` is handed to it again and again between the messages that come.
     ///
     /// # Errors
     /// Inconclusive when it cannot be loaded.
-    pub async fn open(&mut self, url: &Url, login: &Login, types: impl Iterator<Item = &str>) -> Result<(), Stop> {
+    pub async fn open(
+        &mut self,
+        url: &Url,
+        login: &Login,
+        types: impl Iterator<Item = &str>,
+        control: Option<&str>,
+    ) -> Result<(), Stop> {
         let tokens = [("jwt_token", Some(&login.access)), ("refresh_token", login.refresh.as_ref())];
         let storage = tokens.into_iter().filter_map(|(key, token)| Some((key.to_owned(), token?.expose().into())));
         let storage: serde_json::Map<String, Value> = storage.collect();
         let login = json!({ "origin": url.origin().ascii_serialization(), "storage": storage });
         let types: Value = types.collect();
         let (quiet, patience) = (QUIET.as_millis(), PATIENCE.as_millis());
-        let source = format!("({WATCH})({login}, {types}, {quiet}, {patience}, {WATCHED})");
+        let control = json!({ "text": control, "every": EVERY });
+        let source = format!("({WATCH})({login}, {types}, {control}, {quiet}, {patience}, {WATCHED})");
         self.ask("Page.addScriptToEvaluateOnNewDocument", json!({ "source": source })).await?;
         self.navigate(url).await
     }
@@ -201,15 +210,6 @@ impl Browser {
                 Err(Inconclusive::new(Blame::Environment, what).into())
             }
         }
-    }
-
-    /// Hands a text to the page as if it had come on its newest WebSocket.
-    ///
-    /// # Errors
-    /// Inconclusive when the browser does not answer.
-    pub async fn play(&mut self, text: &str) -> Result<(), Stop> {
-        let expression = format!("netraCheckPlay({})", Value::from(text));
-        self.ask("Runtime.evaluate", json!({ "expression": expression })).await.map(drop)
     }
 
     /// The next thing that the page is seen to do; `None` when it does nothing until `deadline`.
