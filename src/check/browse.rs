@@ -18,6 +18,28 @@ pub struct Opened {
     pub token: Option<Token>,
 }
 
+/// What the page's socket brought it.
+pub enum Brought {
+    /// A message, and how often the page changed at it, where that was watched.
+    Message(Box<Message>, Option<u32>),
+    /// The end, with this code.
+    Close(u16),
+    /// Nothing in time.
+    Nothing,
+}
+
+impl Brought {
+    /// As reports say it.
+    pub fn seen(&self) -> String {
+        match self {
+            Self::Message(message, _) => message.kind.to_string(),
+            Self::Close(1006) => "closed without a close frame, or refused (1006)".to_owned(),
+            Self::Close(code) => format!("closed with {code}"),
+            Self::Nothing => "no message".to_owned(),
+        }
+    }
+}
+
 impl Context {
     /// A browser of its own.
     ///
@@ -48,26 +70,23 @@ impl Context {
         Ok(None)
     }
 
-    /// The next message that the page is handed on `socket` until `deadline`, and how often it changed at it, where that
-    /// was waited for.
+    /// What `socket` next brings the page until `deadline`.
     ///
     /// # Errors
     /// Inconclusive when the browser has ended.
-    pub async fn shown(
-        &self,
-        browser: &mut Browser,
-        socket: u32,
-        deadline: Instant,
-    ) -> Result<Option<(Message, Option<u32>)>, Stop> {
+    pub async fn brought(&self, browser: &mut Browser, socket: u32, deadline: Instant) -> Result<Brought, Stop> {
         while let Some(seen) = browser.next(deadline).await? {
-            if let Seen::Shown { socket: on, data: Some(data), changes } = seen
-                && on == socket
-                && let Ok(message) = self.contract().read_server(&data)
-            {
-                return Ok(Some((message, changes)));
+            match seen {
+                Seen::Shown { socket: on, data: Some(data), changes } if on == socket => {
+                    if let Ok(message) = self.contract().read_server(&data) {
+                        return Ok(Brought::Message(Box::new(message), changes));
+                    }
+                }
+                Seen::Closed { socket: on, code } if on == socket => return Ok(Brought::Close(code)),
+                Seen::Opened { .. } | Seen::Shown { .. } | Seen::Closed { .. } => {}
             }
         }
-        Ok(None)
+        Ok(Brought::Nothing)
     }
 
     /// The frontend's page, logged in as `login`, and its first WebSocket, let in. `control` is handed to the page between
@@ -103,14 +122,14 @@ impl Context {
         if !self.contract().has_welcome() {
             return Ok(());
         }
-        match self.shown(browser, socket, deadline).await? {
-            Some((message, _)) if message.kind == Kind::ConnectionEstablished => Ok(()),
-            Some((message, _)) => Err(self.not_connected(message.kind.slug(), browser.evidence())),
-            None => Err(self.not_connected("no message", browser.evidence())),
+        match self.brought(browser, socket, deadline).await? {
+            Brought::Message(message, _) if message.kind == Kind::ConnectionEstablished => Ok(()),
+            other => Err(self.not_connected(&other.seen(), browser.evidence())),
         }
     }
 
-    fn not_connected(&self, seen: &str, evidence: Evidence) -> Stop {
+    /// The page has no socket that serves: `seen` in its place.
+    pub fn not_connected(&self, seen: &str, evidence: Evidence) -> Stop {
         let expected = format!("a WebSocket of the page, and its welcome, within {} s", OPENED.as_secs());
         self.deviation(Finding::NoAnswer, [expected], seen.to_owned(), evidence)
     }

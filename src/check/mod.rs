@@ -21,7 +21,7 @@ mod window;
 pub mod work;
 
 pub use admission::{Admission, Refusal, RefusalForm, Session};
-pub use browse::Opened;
+pub use browse::{Brought, Opened};
 pub use context::Context;
 pub use declaration::{Body, Check, Declared, Run, RunWide, Traffic, Waits};
 pub use expiry::in_time;

@@ -10,7 +10,7 @@ use axum::routing::get;
 use serde_json::{Value, json};
 
 use super::site::Site;
-use crate::wire::{Endpoint, Kind, Message};
+use crate::wire::{Carrier, Endpoint, Kind, Message};
 
 const PAGE: &str = include_str!("frontend/index.html");
 const SCRIPT: &str = include_str!("frontend/app.js");
@@ -52,16 +52,21 @@ async fn script(State(site): State<Arc<Site>>) -> Response {
     let hidden = drops.then(|| contract.wire_type(&Kind::ToolCompleted));
     let path = |endpoint| contract.endpoint(endpoint).map(|(_, path)| path);
     let (token_prefix, token_raw) = contract.token_form("test");
+    // A page cannot set the headers of its WebSockets.
+    let carrier = contract.carriers().iter().find(|carrier| **carrier != Carrier::Header);
+    let ticket = contract.write_body(Endpoint::WsTicket, &json!({"ticket": ""}));
     let known = json!({
         "handled": handled,
         "layers": layers,
+        "carrier": carrier.map(|carrier| carrier.slug()),
+        "ticket": ticket.as_object().and_then(|body| body.keys().next()),
         "subprotocol": contract.auth_subprotocol(),
         "token_prefix": token_prefix,
         "token_raw": token_raw,
         "hidden": hidden,
         "keeps_old_token": site.policy().http.frontend_keeps_old_token.on(),
         "ask": contract.write(&Message::new(Kind::UserMessage), None),
-        "paths": {"config": path(Endpoint::FrontendConfig), "refresh": path(Endpoint::Refresh)},
+        "paths": {"config": path(Endpoint::FrontendConfig), "refresh": path(Endpoint::Refresh), "ticket": path(Endpoint::WsTicket)},
     });
     let script = format!("const CONTRACT = {known};\n{SCRIPT}");
     ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], script).into_response()

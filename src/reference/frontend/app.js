@@ -37,12 +37,25 @@ async function refresh(urls) {
   return true;
 }
 
+// How a socket shows a token; a page cannot set headers.
+async function open(urls, token) {
+  const url = new URL(urls.ws);
+  if (CONTRACT.carrier === "query") url.searchParams.set("token", token);
+  if (CONTRACT.carrier === "ticket") {
+    const headers = { authorization: `Bearer ${token}` };
+    const answer = await fetch(urls.api + CONTRACT.paths.ticket, { method: "POST", headers });
+    url.searchParams.set("ticket", (await answer.json())[CONTRACT.ticket]);
+  }
+  const protocol = CONTRACT.token_prefix + (CONTRACT.token_raw ? token : base64url(token));
+  return new WebSocket(url, CONTRACT.carrier === "subprotocol" ? [CONTRACT.subprotocol, protocol] : []);
+}
+
 async function connect() {
   const token = localStorage.getItem("jwt_token");
   if (!token) return void (state.textContent = "not logged in");
   const { urls } = await (await fetch(CONTRACT.paths.config)).json();
   let expired = false;
-  socket = new WebSocket(urls.ws, [CONTRACT.subprotocol, CONTRACT.token_prefix + (CONTRACT.token_raw ? token : base64url(token))]);
+  socket = await open(urls, token);
   socket.onopen = () => (state.textContent = "connected");
   socket.onmessage = ({ data }) => {
     const message = JSON.parse(data);

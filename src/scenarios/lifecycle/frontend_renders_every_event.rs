@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use super::flows::{provoke, thread};
 use crate::check;
-use crate::check::{Check, Context, ends_run};
+use crate::check::{Brought, Check, Context, ends_run};
 use crate::model::{Blame, Effect, Evidence, Finding, Group, Inconclusive, Judgement, Need, NotVerified, Trigger};
 use crate::wire::{Kind, Message};
 
@@ -42,20 +42,32 @@ async fn run(cx: &Context) -> Judgement {
     cx.step("what the page shows");
     let mut counts: BTreeMap<Kind, Count> = BTreeMap::new();
     let is_last = |message: &Message| message.run_id() == last.as_deref() && ends_run(&message.kind);
-    while let Some((message, changes)) = cx.shown(&mut browser, socket, Instant::now() + SHOWN).await? {
+    let end = loop {
+        let (message, changes) = match cx.brought(&mut browser, socket, Instant::now() + SHOWN).await? {
+            Brought::Message(message, changes) => (message, changes),
+            end => break Some(end),
+        };
         let count = counts.entry(message.kind.clone()).or_default();
         count.came += 1;
         count.watched += usize::from(changes.is_some());
         count.shown += usize::from(changes.is_some_and(|changes| changes > 0));
         if is_last(&message) {
-            break;
+            break None;
         }
-    }
+    };
     let mut due: Vec<_> = cx.contract().ui_kinds().collect();
     due.retain(|kind| counts.contains_key(kind));
-    if due.is_empty() {
-        let what = "the page's WebSocket received no event of a run: `isolation/second-socket-gets-same` judges that";
-        return Err(Inconclusive::new(Blame::Target, what).with(cx.evidence()).into());
+    let unjudged = |what: String| Err(Inconclusive::new(Blame::Target, what).with(cx.evidence()).into());
+    match end {
+        // Without a welcome nothing else tells that the page was let in.
+        Some(end @ Brought::Close(_)) if counts.is_empty() => {
+            return Err(cx.not_connected(&end.seen(), browser.evidence()));
+        }
+        Some(end @ Brought::Close(_)) => return unjudged(format!("the page's WebSocket in the middle of runs: {}", end.seen())),
+        _ if due.is_empty() => {
+            return unjudged("the page's WebSocket received no event of a run: `isolation/second-socket-gets-same` judges that".into());
+        }
+        _ => {}
     }
     let facts = counts.iter().map(|(kind, Count { came, watched, shown })| {
         format!("{kind}: came {came} times, the page changed at {shown} of {watched} that were watched")

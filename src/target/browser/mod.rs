@@ -81,7 +81,7 @@ pub enum Seen {
         /// How often the document changed thereafter, before it came to rest; `None` where that was not waited for.
         changes: Option<u32>,
     },
-    /// A WebSocket has ended.
+    /// A WebSocket has ended, and all that came before was handed over.
     Closed {
         /// Which one.
         socket: u32,

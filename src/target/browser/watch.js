@@ -1,5 +1,6 @@
-// Runs in the page before any of its own scripts: logs in, tells what its WebSockets do, and hands over one message at a
-// time, so that what the page changes afterwards belongs to that message. The first few of each type are waited for.
+// Runs in the page before any of its own scripts: logs in, and tells what its WebSockets do. Where there is a control, it
+// hands over one message at a time, so that what the page changes afterwards belongs to that message. The first few of
+// each type are waited for.
 (login, types, control, quiet, patience, most) => {
   "use strict";
   if (window !== window.top || location.origin !== login.origin) return;
@@ -70,7 +71,7 @@
         const data = typeof event.data === "string" ? event.data : null;
         const type = typeOf(data);
         times.set(type, (times.get(type) ?? 0) + 1);
-        if (times.get(type) > most) {
+        if (control.text === null || times.get(type) > most) {
           unwatched = true;
           hand(event);
           return tell({ is: "shown", socket, data, changes: null });
@@ -79,7 +80,7 @@
         unwatched = false;
         await watch(event, data);
         // Also in the middle of a run, when a page may have a clock going.
-        if (control.text !== null && ++watched % control.every === 1) {
+        if (++watched % control.every === 1) {
           const origin = new URL(this.url).origin;
           await watch(new MessageEvent("message", { data: control.text, origin }), control.text);
         }
@@ -89,7 +90,10 @@
         busy = true;
         for (let event = waiting.shift(); event; event = waiting.shift()) {
           if (event.type === "message") await show(event);
-          else hand(event);
+          else {
+            tell({ is: "closed", socket, code: event.code });
+            hand(event);
+          }
         }
         busy = false;
       };
@@ -98,7 +102,6 @@
         super.addEventListener(type, (event) => {
           if (released.has(event)) return;
           event.stopImmediatePropagation();
-          if (type === "close") tell({ is: "closed", socket, code: event.code });
           waiting.push(event);
           release();
         });
