@@ -10,7 +10,7 @@ use super::stage::{Stage, Staging};
 use super::{Mutants, ProveOptions, reason};
 use crate::check::{Body, Check, Waits};
 use crate::model::{CheckId, Group, Need, Outcome, Verdict};
-use crate::reference::{Defect, Noted, Notes, Setting};
+use crate::reference::{DEFECTS, Defect, Noted, Notes, Setting};
 use crate::wire::Contract;
 
 /// A check on the clean reference, under the setting that it needs.
@@ -70,11 +70,9 @@ impl Clean {
             let others_are_asked = options.collateral && options.defects().any(|defect| defect.needs == setting);
             let is_open = |proof: &Option<CheckProof>| proof.as_ref().is_none_or(|it| it.verdict == "not_verified");
             let is_asked = |check: &Check| {
-                let needs = |defect: &&Defect| defect.needs == setting && setting.is_some();
-                check
-                    .page
-                    .catches()
-                    .any(|catch| options.defects().filter(needs).any(|defect| defect.id == catch.defect))
+                let is_shown = |defect: &Defect| defect.needs == setting && options.asks_for(defect.id);
+                let catches = |defect: &Defect| check.page.catches().any(|catch| catch.defect == defect.id);
+                setting.is_some() && DEFECTS.iter().any(|defect| is_shown(defect) && catches(defect))
             };
             let open: Vec<_> = options
                 .checks

@@ -84,11 +84,6 @@ impl DefectProof {
     }
 }
 
-/// Whether the page of one of `checks` names `defect`.
-pub(super) fn is_named(defect: &Defect, checks: &[&'static Check]) -> bool {
-    catching(defect, checks).next().is_some()
-}
-
 /// The checks whose pages name `defect`, with the finding that must catch it.
 fn catching<'a>(
     defect: &'a Defect,

@@ -58,8 +58,9 @@ impl ProveOptions {
 
     /// The defects that are asked for and that a page of the checks names.
     fn defects(&self) -> impl Iterator<Item = &'static Defect> {
-        let is_meant = |defect: &&Defect| self.asks_for(defect.id) && defects::is_named(defect, &self.checks);
-        DEFECTS.iter().filter(is_meant)
+        let named: BTreeSet<_> =
+            self.checks.iter().flat_map(|check| check.page.catches()).map(|it| it.defect).collect();
+        DEFECTS.iter().filter(move |defect| self.asks_for(defect.id) && named.contains(defect.id))
     }
 }
 

@@ -8,15 +8,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper::http::Extensions;
 use hyper::{Request, Response, Uri};
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tower_service::Service;
 use url::Url;
 
 use super::connect::{Dialer, NoConnection, Speaks};
 use super::fault::{FaultKind, cause_of, kind_of, root_cause};
-use super::stream::Stream;
+use super::stream::{Stream, TlsEnd};
 
 type HttpClient = Client<Connector, Full<Bytes>>;
 
@@ -35,11 +37,19 @@ impl Clients {
     /// Sends `request` and reads the answer's head; a `fresh` one shares its connection with no other.
     pub(super) async fn send(
         &self,
-        request: Request<Full<Bytes>>,
+        mut request: Request<Full<Bytes>>,
         fresh: bool,
     ) -> Result<Response<Incoming>, (FaultKind, String)> {
         let client = if fresh { &build(&self.dialer) } else { &self.shared };
-        client.request(request).await.map_err(|error| self.fault(&error))
+        let connection = capture_connection(&mut request);
+        client.request(request).await.map_err(|error| {
+            let mut extras = Extensions::new();
+            if let Some(connected) = connection.connection_metadata().as_ref() {
+                connected.get_extras(&mut extras);
+            }
+            let end = extras.get::<TlsEnd>().and_then(TlsEnd::told);
+            self.fault(end.map_or(&error as &(dyn Error + 'static), |end| end))
+        })
     }
 
     /// Whether there is an answer of any kind at `url`.
@@ -60,7 +70,11 @@ impl Clients {
         if let Some(what) = self.dialer.tls_fault(error) {
             return (FaultKind::Tls, format!("TLS: {what}"));
         }
-        (kind_of(error).unwrap_or(FaultKind::Protocol), root_cause(error))
+        let what = match cause_of::<hyper::Error>(error) {
+            Some(error) if error.is_canceled() => "the connection was closed before a request could be sent".to_owned(),
+            _ => root_cause(error),
+        };
+        (kind_of(error).unwrap_or(FaultKind::Protocol), what)
     }
 }
 

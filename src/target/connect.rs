@@ -16,7 +16,7 @@ use url::{Host, Url};
 
 use super::fault::{FaultKind, NoAddress, cause_of, kind_of, root_cause};
 use super::proxy;
-use super::stream::Stream;
+use super::stream::{Stream, TlsEnd};
 use super::tls_fault::Given;
 use crate::profile::{Profile, Proxy, Tls};
 
@@ -241,7 +241,7 @@ impl Dialer {
             Speaks::Http2Or1 => &self.http2_or_1,
         };
         match tokio_rustls::TlsConnector::from(Arc::clone(config)).connect(server, tcp).await {
-            Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
+            Ok(stream) => Ok(Stream::Tls(Box::new(stream), TlsEnd::default())),
             // Whatever ends a TLS handshake, a reset included, is a matter of TLS.
             Err(error) => {
                 let what = self.tls_fault(&error).unwrap_or_else(|| root_cause(&error));

@@ -115,7 +115,8 @@ pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<FaultKind> {
             if hyper.is_parse() {
                 return Some(FaultKind::Protocol);
             }
-            if hyper.is_incomplete_message() {
+            // Cancelled: it ended before anything could be asked.
+            if hyper.is_incomplete_message() || hyper.is_canceled() {
                 return Some(FaultKind::Reset);
             }
         }

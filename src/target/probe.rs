@@ -90,7 +90,7 @@ impl Target {
         let proxy = self.dialer().proxy_for(&host_of(url), port_of(url)).map(|proxy| authority(&proxy.url));
         let tls = match &stream {
             Stream::Plain(_) => None,
-            Stream::Tls(stream) => {
+            Stream::Tls(stream, _) => {
                 let session = stream.get_ref().1;
                 let version =
                     session.protocol_version().map_or("unknown", |version| version.as_str().unwrap_or("unknown"));
