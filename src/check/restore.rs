@@ -84,7 +84,7 @@ impl Context {
     /// Deviates as [`Self::ask`]; not verified where the contract restores no sessions.
     pub async fn restore(&self, session: &mut Session, lost: &Lost) -> Result<Message, Stop> {
         if self.contract().answer_to(&Kind::SessionRestore).is_none() {
-            return Err(NotVerified::NotInContract("session_restore".into()).into());
+            return Err(NotVerified::Unpromised("session_restore".into()).into());
         }
         self.ask(&mut session.socket, lost.request()).await
     }

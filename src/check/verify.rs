@@ -139,7 +139,7 @@ impl Context {
     pub async fn answer(&self, socket: &mut Socket, request: Message) -> Result<Message, Stop> {
         let is_known = |kind: &Kind| matches!(kind, Kind::Other(_)) || self.contract().has_message(kind);
         if !is_known(&request.kind) {
-            return Err(NotVerified::NotInContract(request.kind.to_string()).into());
+            return Err(NotVerified::Unpromised(request.kind.to_string()).into());
         }
         let id = request.message_id.clone().unwrap_or_else(|| self.target().unique(request.kind.slug()));
         let request = request.id(id.clone());

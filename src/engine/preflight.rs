@@ -20,7 +20,7 @@ pub struct Known {
 /// Why `check` is not tried with this profile on this target, if it is not.
 pub fn obstacle(check: &Check, profile: &Profile, contract: &Contract, known: &Known) -> Option<NotVerified> {
     if let Some(what) = contract.unpromised(check.id.as_str()) {
-        return Some(NotVerified::NotInContract(what.to_owned()));
+        return Some(NotVerified::Unpromised(what.to_owned()));
     }
     let lacks = |need: &Need| !profile.supplies(*need) || (*need == Need::Jwks && !known.publishes_keys);
     if let Some(need) = check.needs.iter().copied().find(lacks) {

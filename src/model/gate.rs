@@ -1,7 +1,7 @@
 //! What decides a run's exit code.
 
 use super::outcome::{ExitCode, Outcome, Totals, Verdict};
-use super::{CheckId, Level, Priority, Scenario};
+use super::{CheckId, Level, NotVerified, Priority, Scenario};
 
 /// Which checks gate, and what a gate insists on beside their deviations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub struct GateRules {
     pub strict: bool,
     /// So many checks conform at least.
     pub min_checks: usize,
-    /// Every check that gates is verified.
+    /// Every check that gates and that the contract promises is verified.
     pub fail_on_not_verified: bool,
     /// Every check that gates is judged.
     pub fail_on_inconclusive: bool,
@@ -98,7 +98,8 @@ impl Gate {
             object(ExitCode::Inconclusive, open.map(|names| format!("`gate.fail_on: inconclusive`: {names}")));
         }
         if self.rules.fail_on_not_verified {
-            let open = names(&|one| one.gates && !one.required && not_verified(one));
+            let is_promised = |one: &Outcome| !matches!(one.verdict, Verdict::NotVerified(NotVerified::Unpromised(_)));
+            let open = names(&|one| one.gates && !one.required && not_verified(one) && is_promised(one));
             object(ExitCode::NothingVerified, open.map(|names| format!("`gate.fail_on: not-verified`: {names}")));
         }
         if totals.conforms + totals.warnings + totals.deviates == 0 && totals.inconclusive > 0 {
@@ -122,9 +123,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{
-        Blame, Conforms, Deviation, Evidence, Finding, Inconclusive, Need, NotVerified, Observation, Trace,
-    };
+    use crate::model::{Blame, Conforms, Deviation, Evidence, Finding, Inconclusive, Need, Observation, Trace};
 
     const MUST: &str = "handshake/valid-token-accepted";
     const OTHER: &str = "threads/titles-kept";
@@ -222,6 +221,9 @@ mod tests {
         );
         let ungated = Outcome { gates: false, ..not_verified(OTHER) };
         assert_eq!(code(&verified, &[conforms(MUST), ungated]), 0);
+        let unpromised = |id| outcome(id, Verdict::NotVerified(NotVerified::Unpromised("no threads".into())));
+        assert_eq!(code(&verified, &[conforms(MUST), unpromised(OTHER)]), 0, "nobody could verify it");
+        assert_eq!(code(&verified, &[conforms(MUST), required(unpromised(OTHER))]), 4, "asked for by name");
         let judged = gate(GateRules { fail_on_inconclusive: true, ..GateRules::default() });
         assert_eq!(code(&judged, &[conforms(MUST), inconclusive(OTHER)]), 3);
         assert!(judged.reasons(&[deviates(MUST)]).is_empty(), "blocks tell of deviations");

@@ -208,7 +208,10 @@ pub enum NotVerified {
     Lacks(Need),
     /// The profile does not allow an effect.
     Forbids(Effect),
-    /// The contract in use does not promise what the check is about.
+    /// The contract in use does not promise what the check is about: no environment that speaks it could be verified, so a
+    /// gate that insists on every check does not miss it.
+    Unpromised(String),
+    /// What the environment has told leaves nothing of the contract in use that the check could look at.
     NotInContract(String),
     /// Its mandatory wait does not fit the check's limit.
     TooLong {
@@ -228,7 +231,7 @@ impl fmt::Display for NotVerified {
             Self::Forbids(effect) => {
                 write!(f, "needs the effect `{effect}`, which this profile does not allow: add it to `allow`")
             }
-            Self::NotInContract(what) => write!(f, "not in this contract: {what}"),
+            Self::Unpromised(what) | Self::NotInContract(what) => write!(f, "not in this contract: {what}"),
             Self::TooLong { needs, limit } => write!(
                 f,
                 "would need {:.0} s, limit {:.0} s: raise `limits.check_s`",

@@ -87,7 +87,7 @@ impl fmt::Display for Fault {
 impl From<Fault> for Stop {
     fn from(fault: Fault) -> Self {
         if fault.kind == FaultKind::NotInContract {
-            return NotVerified::NotInContract(fault.what).into();
+            return NotVerified::Unpromised(fault.what).into();
         }
         Inconclusive::new(fault.blame(), fault.what.clone()).with(fault.evidence).into()
     }

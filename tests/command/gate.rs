@@ -56,6 +56,20 @@ fn a_gate_may_insist_on_every_check() {
 }
 
 #[test]
+fn what_the_contract_does_not_promise_is_missed_only_by_name() {
+    // One carrier: no two credentials can be in conflict.
+    let conflicting = "handshake/conflicting-credentials-refused";
+    let local = ["run", "--profile", "local", "--set=contract=netra-2025-08", "--fail-on", "not-verified", conflicting];
+    let run = |more: &[&str]| output(netra_check().args([&local[..], more].concat()));
+    let (code, out, _) = run(&[]);
+    assert!(code == 4 && out.contains("gate: no check conforms"), "{out}");
+    let (code, out, _) = run(&[GOOD]);
+    assert!(code == 0 && out.contains("not in this contract: two carriers"), "{out}");
+    let (code, out, _) = run(&[GOOD, "--require", conflicting]);
+    assert!(code == 4 && out.contains(&format!("gate: required and not verified: {conflicting}")), "{out}");
+}
+
+#[test]
 fn a_should_is_a_warning_until_the_gate_says_otherwise() {
     let environment = Environment::start(&["silently-accepts-text"]);
     let (code, out, _) = output(environment.run(&[GOOD, DIALECTS]));

@@ -11,7 +11,7 @@ const FIELDS: [&str; 2] = ["text", "message"];
 async fn run(cx: &Context) -> Judgement {
     if FIELDS.into_iter().any(|field| is_content(cx.contract(), field)) {
         let what = "one name for what users write: this contract knows several";
-        return Err(NotVerified::NotInContract(what.into()).into());
+        return Err(NotVerified::Unpromised(what.into()).into());
     }
     let login = cx.login().await?;
     let mut session = cx.session(&login.access).await?;

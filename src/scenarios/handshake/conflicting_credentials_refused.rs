@@ -9,7 +9,7 @@ pub(super) static CHECK: Check = check!("handshake/conflicting-credentials-refus
 async fn run(cx: &Context) -> Judgement {
     if !cx.contract().carriers().contains(&Carrier::Header) || !cx.contract().carriers().contains(&Carrier::Subprotocol)
     {
-        return Err(NotVerified::NotInContract("two carriers of a token".into()).into());
+        return Err(NotVerified::Unpromised("two carriers of a token".into()).into());
     }
     let (a, b) = (cx.login().await?.access, cx.second_login().await?.access);
     let bad = cx.tampered_token(&a)?;
