@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Context;
-use crate::model::{Evidence, Finding, Need, NotVerified, Origin, Stop};
+use crate::model::{Finding, Need, NotVerified, Origin, Stop};
 use crate::target::{Browser, Login, Seen, Token};
 use crate::wire::{Kind, Message};
 
@@ -59,9 +59,12 @@ impl Context {
         while let Some(seen) = browser.next(deadline).await? {
             if let Seen::Opened { socket, url, protocols } = seen {
                 let contract = self.contract();
+                let url = url::Url::parse(&url).ok();
+                // The query may hold a ticket, which nobody here has learnt to hide.
+                let place = url.as_ref().map(|url| format!("{}{}", url.authority(), url.path()));
+                self.recorder().note(&format!("the page opens a WebSocket to {}", place.unwrap_or_default()));
                 let in_query = || {
-                    let url = url::Url::parse(&url).ok()?;
-                    url.query_pairs().find(|(name, _)| name == "token").map(|(_, token)| token.into_owned())
+                    url.as_ref()?.query_pairs().find(|(name, _)| name == "token").map(|(_, token)| token.into_owned())
                 };
                 let token = protocols.iter().find_map(|offer| contract.token_of_subprotocol(offer)).or_else(in_query);
                 return Ok(Some(Opened { socket, token: token.map(|token| browser.learn(&token)) }));
@@ -108,7 +111,7 @@ impl Context {
         browser.open(frontend, login, self.contract().type_places(), control).await?;
         let deadline = Instant::now() + OPENED;
         let Some(opened) = self.opened(browser, deadline).await? else {
-            return Err(self.not_connected("no WebSocket in the page's own scripts", browser.evidence()));
+            return Err(self.not_connected("no WebSocket in the page's own scripts"));
         };
         self.welcomed_page(browser, opened.socket, deadline).await?;
         Ok(opened)
@@ -124,13 +127,14 @@ impl Context {
         }
         match self.brought(browser, socket, deadline).await? {
             Brought::Message(message, _) if message.kind == Kind::ConnectionEstablished => Ok(()),
-            other => Err(self.not_connected(&other.seen(), browser.evidence())),
+            other => Err(self.not_connected(&other.seen())),
         }
     }
 
     /// The page has no socket that serves: `seen` in its place.
-    pub fn not_connected(&self, seen: &str, evidence: Evidence) -> Stop {
-        let expected = format!("a WebSocket of the page, and its welcome, within {} s", OPENED.as_secs());
-        self.deviation(Finding::NoAnswer, [expected], seen.to_owned(), evidence)
+    pub fn not_connected(&self, seen: &str) -> Stop {
+        let served = if self.contract().has_welcome() { "and its welcome" } else { "and a message on it" };
+        let expected = format!("a WebSocket of the page, {served}, within {} s", OPENED.as_secs());
+        self.deviation(Finding::NoAnswer, [expected], seen.to_owned(), self.evidence())
     }
 }

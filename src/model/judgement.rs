@@ -208,8 +208,8 @@ pub enum NotVerified {
     Lacks(Need),
     /// The profile does not allow an effect.
     Forbids(Effect),
-    /// The contract in use does not promise what the check is about: no environment that speaks it could be verified, so a
-    /// gate that insists on every check does not miss it.
+    /// The contract in use does not promise what the check is about: no environment that speaks it could be verified, so
+    /// `gate.fail_on: not-verified` does not count it.
     Unpromised(String),
     /// What the environment has told leaves nothing of the contract in use that the check could look at.
     NotInContract(String),

@@ -61,11 +61,14 @@ async fn run(cx: &Context) -> Judgement {
     match end {
         // Without a welcome nothing else tells that the page was let in.
         Some(end @ Brought::Close(_)) if counts.is_empty() => {
-            return Err(cx.not_connected(&end.seen(), browser.evidence()));
+            return Err(cx.not_connected(&end.seen()));
         }
-        Some(end @ Brought::Close(_)) => return unjudged(format!("the page's WebSocket in the middle of runs: {}", end.seen())),
+        Some(end @ Brought::Close(_)) => {
+            return unjudged(format!("the page's WebSocket in the middle of runs: {}", end.seen()));
+        }
         _ if due.is_empty() => {
-            return unjudged("the page's WebSocket received no event of a run: `isolation/second-socket-gets-same` judges that".into());
+            let judge = "`isolation/second-socket-gets-same` judges that";
+            return unjudged(format!("the page's WebSocket received no event of a run: {judge}"));
         }
         _ => {}
     }

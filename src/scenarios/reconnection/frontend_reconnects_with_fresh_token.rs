@@ -45,7 +45,7 @@ async fn expires(cx: &Context) -> Judgement {
     let deadline = cut + AGAIN;
     let expected = format!("a new WebSocket with a fresh token within {} s", AGAIN.as_secs());
     let Some(second) = cx.opened(&mut browser, deadline).await? else {
-        return Err(cx.deviation(Finding::NoAnswer, [expected], "no new WebSocket", browser.evidence()));
+        return Err(cx.deviation(Finding::NoAnswer, [expected], "no new WebSocket", cx.evidence()));
     };
     let is_old = second.token.as_ref().is_some_and(|token| token.expose() == login.access.expose());
     let seen = || "one with the token that has expired".to_owned();

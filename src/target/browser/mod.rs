@@ -227,7 +227,7 @@ impl Browser {
     }
 
     /// What the browser wrote, for evidence.
-    pub fn evidence(&self) -> Evidence {
+    fn evidence(&self) -> Evidence {
         self.launched.evidence()
     }
 
